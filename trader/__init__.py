@@ -1,0 +1,1 @@
+"""The trader: market data in, orders out, and everything between them deterministic."""

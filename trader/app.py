@@ -1,0 +1,346 @@
+"""The composition root of the trader: makes the parts, joins them, and runs until it is told to stop."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
+from typing import Any, Protocol, TypeVar
+
+import msgspec
+import numpy as np
+import numpy.typing as npt
+
+from shared import layout
+from shared.clock import NS_PER_MS, NS_PER_S, Clock
+from shared.errors import FeedError, LayoutMismatch, NotRunning
+from shared.events import EventKind, Status, TraderStatus
+from shared.paths import home_dir
+from shared.ring import RingReader, RingWriter
+from shared.segment import Segment
+from trader.control import ControlPlane
+from trader.engine.engine import Engine
+from trader.engine.inputs import InputKind, InputRow, batch, row
+from trader.engine.journal import Journal, recover
+from trader.engine.state import State, new_state
+from trader.feeds.instruments import Instrument
+from trader.feeds.stats import FeedStats
+from trader.ledger import Ledger
+from trader.portfolio.publish import Publisher
+from trader.session import Identity, Session, archive, load
+from trader.settings import Settings
+
+POLL_S = 0.002  # how often wishes are looked at while no data comes; with data it is every batch
+PUBLISH_EVERY_NS = 100 * NS_PER_MS  # the heartbeat while no data comes
+TIMER_AFTER_NS = 200 * NS_PER_MS  # silence after which time passes without data
+SIMULATED_TIMER_AFTER_NS = 5 * NS_PER_S  # a simulated clock stands still while its venue pauses; longer means the venue is gone
+CHECKPOINT_EVERY_NS = 2 * NS_PER_S
+DISK_CHECKPOINT_EVERY_NS = 15 * NS_PER_S
+
+HISTORY_MINUTES = 120
+
+T = TypeVar("T")
+Inputs = npt.NDArray[np.void]
+Events = npt.NDArray[np.void]
+
+
+class Feed(Protocol):
+    """A source of inputs."""
+
+    stats: FeedStats
+    ended: asyncio.Event
+
+    async def instruments(self) -> list[Instrument]:
+        """Return what the venue says of the configured symbols, in their order."""
+        ...
+
+    async def history(self, symbol: str, minutes: int) -> npt.NDArray[np.float64]:
+        """Return closed minutes, oldest first: float64 (n, 6) of open time (ms), open, high, low, close, volume."""
+        ...
+
+    async def run(self) -> None:
+        """Deliver inputs until cancelled."""
+        ...
+
+
+class Summary(msgspec.Struct, frozen=True, kw_only=True):
+    """What a run came to. ``fills_hash`` is the same for the same inputs, to the bit."""
+
+    messages: int
+    bad_messages: int
+    chain_breaks: int
+    resyncs: int
+    inputs: int
+    events: int
+    fills: int
+    trades: int
+    equity_usd: float
+    cash_usd: float
+    realised_usd: float
+    fees_usd: float
+    fills_hash: str
+    tops: dict[str, list[float]]
+
+
+class Trader:
+    """The running trader.
+
+    Parameters
+    ----------
+    settings
+        Checked settings.
+    symbols
+        The instruments traded, in order; what the venue says of them comes later, as inputs.
+    simulated
+        Whether the venue is a simulator: shown everywhere, and time is then the venue's.
+    on_event, on_trouble
+        Called with every batch of events, and with words about a feed that does not answer: for the terminal.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        symbols: Sequence[str],
+        clock: Clock,
+        *,
+        simulated: bool,
+        on_event: Callable[[Events], None],
+        on_trouble: Callable[[str], None],
+    ) -> None:
+        self._settings = settings
+        self._clock = clock
+        self._simulated = simulated
+        self._on_event = on_event
+        self._on_trouble = on_trouble
+        self.symbols = list(symbols)
+        self.stats = FeedStats()
+        self._fills_hash = hashlib.sha256()
+        self._counts = {"events": 0, "fills": 0, "trades": 0}
+        self.stopping = asyncio.Event()
+        self._last_input_ns = clock.monotonic_ns()
+        self._last_publish_ns = self._last_checkpoint_ns = self._last_disk_ns = clock.monotonic_ns()
+        self._make()
+
+    def _make(self) -> None:
+        """Recover or begin, then make the segments; they become attachable only when all is in place."""
+        settings, clock = self._settings, self._clock
+        home = home_dir(settings.instance)
+        folder = home / "sessions" / (settings.session or "current")
+        identity = Identity(venue=f"{settings.venue}-{settings.market}", symbols=self.symbols)
+        left = recover(settings.instance)
+        old_events = _events_left(settings.instance)
+        if settings.fresh:
+            left = None
+        elif left is None:
+            left = load(folder, identity)
+        self.recovered = left is not None
+        if left is None:
+            archive(folder, clock.now_ns())
+            left, old_events = (new_state(len(self.symbols), settings.capital_usd), np.zeros(0, layout.INPUT)), old_events[:0]
+        state, pending = left
+        self._journal = Journal(settings.instance, clock)
+        self._events = Segment.create("events", layout.EVENTS, settings.instance, clock)
+        self._event_ring = RingWriter(self._events.body)
+        self._portfolio = Segment.create("portfolio", layout.PORTFOLIO, settings.instance, clock)
+        self._session = Session(folder, identity, keep_all=settings.session is not None)
+        self._ledger = Ledger(folder / "ledger.sqlite", self.symbols)
+        self.engine = Engine(state, self._log)
+        self._event_ring.push(old_events)
+        self._ledger.write(old_events)
+        if len(pending):
+            self._tell(self.engine.replay(pending.copy()), after_seq=int(old_events["seq"][-1]) if len(old_events) else 0)
+        self._journal.checkpoint(self.engine.state)
+        self._session.checkpoint(self.engine.state)
+        self.control = ControlPlane(settings.instance, self.symbols, self.engine.state, clock)
+        venue = f"{settings.venue}-{settings.market}"
+        self._publisher = Publisher(self._portfolio, venue, self.symbols, simulated=self._simulated, started_ns=clock.now_ns())
+        self.take([row(InputKind.NOTE, self._input_time_ns(), aux=Status.RECOVERED if self.recovered else Status.STARTED)])
+        self._publish(TraderStatus.STARTING)
+        for segment in (self._events, self._portfolio):
+            segment.activate()
+        self.control.activate()
+
+    @property
+    def state(self) -> State:
+        """The engine's state."""
+        return self.engine.state
+
+    def _log(self, inputs: Inputs) -> None:
+        self._journal.append(inputs)
+        self._session.append(inputs)
+
+    def _input_time_ns(self) -> int:
+        """Return the time of an input that does not come from the venue."""
+        engine_ns = int(self.state["time_ns"][0])
+        return engine_ns if self._simulated else max(engine_ns, self._clock.now_ns())
+
+    def take(self, rows: list[InputRow]) -> None:
+        """Process inputs that do not come from the feed."""
+        if rows:
+            self._tell(self.engine.process(batch(rows)))
+
+    def ingest(self, inputs: Inputs) -> None:
+        """Process a batch of market data; wishes that wait are applied first. Called by the feed."""
+        self._last_input_ns = self._clock.monotonic_ns()
+        self._serve()
+        self._tell(self.engine.process(inputs))
+        self._publish()
+        if self._journal.checkpoint_due:
+            self._journal.checkpoint(self.state)
+
+    def _serve(self) -> None:
+        """Apply what others wish, and say so."""
+        self.take(self.control.poll(self._input_time_ns()))
+        self.control.mirror()
+
+    def _tell(self, events: Events, after_seq: int = 0) -> None:
+        """Pass events on: to shared memory, the ledger, the terminal. Those up to ``after_seq`` were told before."""
+        if after_seq:
+            events = events[events["seq"] > after_seq]
+        if not len(events):
+            return
+        self._event_ring.push(events)
+        self._ledger.write(events)
+        fills = events[events["kind"] == EventKind.FILL]
+        for name in ("time_ns", "symbol", "side", "price_usd", "qty", "fee_usd", "cash_usd"):
+            self._fills_hash.update(np.ascontiguousarray(fills[name]).tobytes())
+        closes = (EventKind.POSITION_CLOSE, EventKind.TARGET_HIT, EventKind.STOP_LOSS, EventKind.TRAILING_EXIT)
+        self._counts["events"] += len(events)
+        self._counts["fills"] += len(fills)
+        self._counts["trades"] += int(np.isin(events["kind"], closes).sum())
+        self._on_event(events)
+
+    def _publish(self, status: TraderStatus = TraderStatus.RUNNING) -> None:
+        self._publisher.publish(self.state, self.stats, self._clock.now_ns(), status)
+        self._last_publish_ns = self._clock.monotonic_ns()
+
+    async def run(self, feed: Feed) -> Summary:
+        """Run until :attr:`stopping` is set, the duration is over or the feed has ended; then close everything in order."""
+        duration_s = self._settings.duration_s
+        tasks = [
+            asyncio.create_task(self._market(feed), name="feed"),
+            asyncio.create_task(self._turn(), name="turn"),
+            asyncio.create_task(self.stopping.wait(), name="stop"),
+            asyncio.create_task(feed.ended.wait(), name="ended"),
+        ]
+        try:
+            finished, _ = await asyncio.wait(tasks, timeout=duration_s, return_when=asyncio.FIRST_COMPLETED)
+            for task in finished:
+                task.result()  # a failure of any part is the failure of the whole
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+        return self.close()
+
+    async def _market(self, feed: Feed) -> None:
+        """Learn the instruments and the recent past, then take the feed. Without a network it says so and tries again."""
+        instruments = await self._until_answered(feed.instruments)
+        self.take(
+            [
+                row(
+                    InputKind.INSTRUMENT, self._input_time_ns(), i, flags=int(known.perpetual),
+                    a=known.tick_size, b=known.step_size, c=known.min_notional_usd,
+                )
+                for i, known in enumerate(instruments)
+            ]
+        )  # fmt: skip
+        if not self.recovered:
+            for i, symbol in enumerate(self.symbols):
+                bars = await self._until_answered(partial(feed.history, symbol, HISTORY_MINUTES))
+                self.take([_bar(i, self._input_time_ns(), bar) for bar in bars])
+        await feed.run()
+
+    async def _until_answered(self, ask: Callable[[], Awaitable[T]]) -> T:
+        wait_s = 1.0
+        while True:
+            try:
+                return await ask()
+            except FeedError as error:
+                self.stats.last_error = str(error)
+                self._on_trouble(f"FEED STALE: {error}; entries are blocked, trying again in {wait_s:.0f} s")
+            await asyncio.sleep(wait_s)
+            wait_s = min(wait_s * 2, 30.0)
+
+    async def _turn(self) -> None:
+        """Work beside the feed: wishes, time, heartbeat, checkpoints."""
+        while True:
+            await asyncio.sleep(POLL_S)
+            self._serve()
+            now_ns = self._clock.monotonic_ns()
+            self._let_time_pass(now_ns)
+            if now_ns - self._last_publish_ns >= PUBLISH_EVERY_NS:
+                self._publish()
+            if now_ns - self._last_checkpoint_ns >= CHECKPOINT_EVERY_NS:
+                self._journal.checkpoint(self.state)
+                self._last_checkpoint_ns = now_ns
+            if now_ns - self._last_disk_ns >= DISK_CHECKPOINT_EVERY_NS:
+                self._session.checkpoint(self.state)
+                self._last_disk_ns = now_ns
+
+    def _let_time_pass(self, now_ns: int) -> None:
+        silent_ns = now_ns - self._last_input_ns
+        if silent_ns < (SIMULATED_TIMER_AFTER_NS if self._simulated else TIMER_AFTER_NS):
+            return
+        self._last_input_ns = now_ns
+        engine_ns = int(self.state["time_ns"][0])
+        if self._simulated and engine_ns == 0:
+            return  # the simulated clock has not begun
+        self.take([row(InputKind.TIMER, engine_ns + silent_ns if self._simulated else self._input_time_ns())])
+
+    def close(self) -> Summary:
+        """Store everything, remove the segments and return the summary."""
+        self.take([row(InputKind.NOTE, self._input_time_ns(), aux=Status.STOPPED)])
+        self._publish(TraderStatus.STOPPED)
+        self._session.checkpoint(self.state)
+        self._session.close()
+        self._ledger.close()
+        summary = self._summary()
+        for segment in (self._portfolio, self._events, *self.control.segments):
+            segment.unlink()
+        self._journal.unlink()
+        return summary
+
+    def _summary(self) -> Summary:
+        out: Any = np.zeros(1, layout.PORTFOLIO_VIEW)
+        body = self._portfolio.body
+        out[0] = body["copies"][0][int(body["version"][0]) & 1]
+        view, stats = out[0], self.stats
+        rows = view["rows"][: len(self.symbols)]
+        return Summary(
+            messages=stats.messages,
+            bad_messages=stats.bad_messages,
+            chain_breaks=stats.chain_breaks,
+            resyncs=stats.resyncs,
+            inputs=int(view["input_seq"]),
+            **self._counts,
+            equity_usd=float(view["equity_usd"]),
+            cash_usd=float(view["cash_usd"]),
+            realised_usd=float(view["realised_usd"]),
+            fees_usd=float(view["fees_usd"]),
+            fills_hash=self._fills_hash.hexdigest()[:16],
+            tops={symbol: book_top(self.state, i) for i, symbol in enumerate(self.symbols) if rows[i]["book_valid"]},
+        )
+
+
+def _bar(symbol: int, time_ns: int, bar: npt.NDArray[np.float64]) -> InputRow:
+    open_ms, _, high, low, close, volume = (float(value) for value in bar)
+    return row(InputKind.BAR, time_ns, symbol, a=high, b=low, c=close, d=volume, ref=int(open_ms))
+
+
+def book_top(state: State, index: int) -> list[float]:
+    """Return [best bid, best ask] of a symbol's book; 0.0 for an empty side."""
+    from trader.market.book import ASKS, BIDS, best_price
+
+    symbol = state[0]["symbols"][index]
+    return [float(best_price(symbol, BIDS)), float(best_price(symbol, ASKS))]
+
+
+def _events_left(instance: str) -> Events:
+    """Return the events in the ring of a trader that was killed, so that none is lost and ``--tail`` goes on."""
+    try:
+        ring = Segment.attach("events", layout.EVENTS, instance)
+    except (NotRunning, LayoutMismatch):
+        return np.zeros(0, layout.TRADE_EVENT)
+    return RingReader(ring.body, from_start=True).read(layout.EVENTS_CAPACITY)

@@ -1,0 +1,177 @@
+"""The whole state of the engine: one fixed-layout record. A checkpoint, a fork and a recovery are one copy of it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from shared.layout import (
+    BOOK_SNAPSHOT,
+    EQUITY_HISTORY,
+    PRICE_HISTORY,
+    RECENT_TRADES,
+    TRADE_ROW,
+    record,
+)
+from shared.params import CONTROLS, ENABLED, MAX_FIELDS, MAX_SYMBOLS, PARAMS, SYMBOL_FIELDS, defaults, index_of
+
+BOOK_DEPTH = 1000  # levels kept a side; the worst is dropped when a better one comes
+
+# Indices of a symbol's values and of the controls, as compile-time constants of the kernels.
+EMA_DEV_TRENDING = index_of(PARAMS, "ema_dev_trending_pct")
+EMA_DEV_RANGING = index_of(PARAMS, "ema_dev_ranging_pct")
+EMA_DEV_HIGHVOL = index_of(PARAMS, "ema_dev_highvol_pct")
+BASE_POSITION = index_of(PARAMS, "base_position_pct")
+MAX_POSITION = index_of(PARAMS, "max_position_pct")
+COOLDOWN = index_of(PARAMS, "cooldown_ms")
+SIGNAL_STRENGTH = index_of(PARAMS, "signal_strength")
+TARGET = index_of(PARAMS, "target_pct")
+STOP = index_of(PARAMS, "stop_pct")
+PULLBACK = index_of(PARAMS, "pullback_pct")
+ENABLED_FIELD = index_of(SYMBOL_FIELDS, ENABLED.name)
+
+TRADING_ENABLED = index_of(CONTROLS, "trading_enabled")
+MANUAL_OVERRIDE = index_of(CONTROLS, "manual_override")
+TUNER_MODE = index_of(CONTROLS, "tuner_mode")
+SLIPPAGE = index_of(CONTROLS, "slippage_bps")
+COMMISSION = index_of(CONTROLS, "commission_bps")
+MAX_GROSS = index_of(CONTROLS, "max_gross_pct")
+MAX_DRAWDOWN = index_of(CONTROLS, "max_drawdown_pct")
+STALE = index_of(CONTROLS, "stale_ms")
+
+SETTINGS = record(
+    ("revision", "i8"),
+    ("updated_ns", "i8"),
+    ("decision_id", "i8"),
+    ("source", "u1"),
+    ("sources", "u1", (MAX_FIELDS,)),
+    ("values", "f8", (MAX_FIELDS,)),
+    ("previous", "f8", (MAX_FIELDS,)),
+)
+"""Values in force with their provenance: a symbol's parameters, or the global controls."""
+
+BAR = record(
+    ("start_ns", "i8"),
+    ("open", "f8"),
+    ("high", "f8"),
+    ("low", "f8"),
+    ("close", "f8"),
+    ("volume", "f8"),
+    ("trades", "i8"),
+)
+
+INDICATORS = record(
+    ("bars", "i8"),
+    ("ema_fast_usd", "f8"),
+    ("ema_slow_usd", "f8"),
+    ("ema_fast_sum", "f8"),
+    ("ema_slow_sum", "f8"),
+    ("rsi", "f8"),
+    ("average_gain", "f8"),
+    ("average_loss", "f8"),
+    ("atr_usd", "f8"),
+    ("atr_sum", "f8"),
+    ("band_middle_usd", "f8"),
+    ("band_width_usd", "f8"),  # one standard deviation
+    ("previous_close", "f8"),
+)
+
+SYMBOL = record(
+    ("tick_size", "f8"),
+    ("step_size", "f8"),
+    ("min_notional_usd", "f8"),
+    ("perpetual", "u1"),
+    ("settings", SETTINGS),
+    # order book: row 0 bids keyed by price, row 1 asks keyed by minus price; ascending, best last
+    ("book_key", "f8", (2, BOOK_DEPTH)),
+    ("book_qty", "f8", (2, BOOK_DEPTH)),
+    ("book_count", "i8", (2,)),
+    ("book_valid", "u1"),
+    ("book_id", "i8"),
+    ("books", BOOK_SNAPSHOT, (3,)),
+    # tape
+    ("bid_price_usd", "f8"),
+    ("bid_qty", "f8"),
+    ("ask_price_usd", "f8"),
+    ("ask_qty", "f8"),
+    ("last_price_usd", "f8"),
+    ("last_market_ns", "i8"),
+    ("stale", "u1"),
+    # bars and what is computed on them
+    ("second", BAR),
+    ("minute", BAR),
+    ("closes_usd", "f8", (PRICE_HISTORY,)),  # ring of 1 s closes, at bars % PRICE_HISTORY
+    ("highs_usd", "f8", (PRICE_HISTORY,)),
+    ("lows_usd", "f8", (PRICE_HISTORY,)),
+    ("bars", "i8"),
+    ("minute_closes_usd", "f8", (PRICE_HISTORY,)),
+    ("minute_bars", "i8"),
+    ("fast", INDICATORS),  # on 1 s bars: what the strategy trades on
+    ("slow", INDICATORS),  # on 1 min bars: for the reader and the tuner
+    ("efficiency", "f8"),
+    ("volatility_short", "f8"),  # mean absolute 1 s return, fraction
+    ("volatility_long", "f8"),
+    ("trend_pct", "f8"),
+    ("regime", "u1"),
+    ("regime_candidate", "u1"),
+    ("regime_bars", "i8"),
+    # signal
+    ("score", "f8"),
+    ("strength", "i1"),
+    ("why", "u2"),
+    # position and results
+    ("position_qty", "f8"),
+    ("entry_price_usd", "f8"),
+    ("entry_ns", "i8"),
+    ("entry_fees_usd", "f8"),
+    ("best_price_usd", "f8"),
+    ("trade_id", "i8"),
+    ("last_fill_ns", "i8"),
+    ("realised_usd", "f8"),  # before fees
+    ("fees_usd", "f8"),
+    ("slippage_usd", "f8"),
+    ("trades", "i8"),
+    ("wins", "i8"),
+    ("losses", "i8"),
+    ("loss_streak", "i8"),
+    ("win_streak", "i8"),
+)
+
+STATE = record(
+    ("input_seq", "i8"),
+    ("event_seq", "i8"),
+    ("order_id", "i8"),
+    ("trade_id", "i8"),
+    ("time_ns", "i8"),
+    ("next_second_ns", "i8"),
+    ("seconds", "i8"),
+    ("n_symbols", "i8"),
+    ("start_equity_usd", "f8"),
+    ("cash_usd", "f8"),
+    ("peak_equity_usd", "f8"),
+    ("halted", "u1"),
+    ("override_epoch", "i8"),
+    ("controls", SETTINGS),
+    ("equity_usd_1s", "f8", (EQUITY_HISTORY,)),  # ring, at seconds % EQUITY_HISTORY
+    ("recent", TRADE_ROW, (RECENT_TRADES,)),  # ring, at trade_id % RECENT_TRADES
+    ("symbols", SYMBOL, (MAX_SYMBOLS,)),
+)
+
+State = npt.NDArray[np.void]
+"""A (1,) array of :data:`STATE`."""
+
+
+def new_state(n_symbols: int, capital_usd: float) -> State:
+    """Return the state before the first input: flat, with the registry's defaults, its instruments not yet known."""
+    state: Any = np.zeros(1, STATE)
+    whole = state[0]
+    whole["n_symbols"] = n_symbols
+    whole["start_equity_usd"] = whole["cash_usd"] = whole["peak_equity_usd"] = capital_usd
+    for settings, fields in ((whole["controls"], CONTROLS), *((s["settings"], SYMBOL_FIELDS) for s in whole["symbols"])):
+        settings["values"] = defaults(fields)
+        settings["previous"] = defaults(fields)
+        settings["revision"] = 1
+    fresh: State = state
+    return fresh

@@ -1,0 +1,48 @@
+"""Compiling every kernel before the first tick, with a line that says so. ``python -m trader.engine.warmup`` in the set-up."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+
+import click
+import numpy as np
+
+from shared.clock import Clock, SystemClock
+from shared.compiled import compiled_cache_dir
+
+
+def warm_up(clock: Clock, say: Callable[[str], None]) -> None:
+    """Run every compiled function once; the first time this takes seconds and is announced, later it is a cache look-up."""
+    cold = not compiled_cache_dir().exists()
+    if cold:
+        say("compiling the engine (once after each change of its sources, about 20 s) …")
+    start_ns = clock.monotonic_ns()
+    _exercise()
+    if cold:
+        say(f"compiled in {(clock.monotonic_ns() - start_ns) / 1e9:.1f} s")
+
+
+def _exercise() -> None:
+    from shared import layout
+    from shared.ring import RingReader, RingWriter
+    from shared.seqlock import read_latched
+    from trader.engine.engine import Engine
+    from trader.engine.inputs import InputKind, batch, row
+    from trader.engine.state import new_state
+    from trader.portfolio.publish import PUBLISHED, publish_into
+
+    engine = Engine(new_state(1, 1000.0))
+    engine.process(batch([row(kind, 1, 0) for kind in (InputKind.TIMER, InputKind.GAP)]))
+    ring = np.zeros(1, layout.ring(layout.INPUT, 4))
+    reader = RingReader(ring)
+    RingWriter(ring).push(batch([row(InputKind.TIMER, 1)]))
+    reader.read()
+    body = np.zeros(1, layout.PORTFOLIO)
+    publish_into(engine.state, body["version"], body["copies"][0].view(PUBLISHED), np.zeros(8, np.int64))
+    out = np.zeros(1, layout.PORTFOLIO_VIEW)
+    read_latched(body["version"], body["copies"][0].view(np.uint8).reshape(2, -1), out.view(np.uint8))
+
+
+if __name__ == "__main__":
+    warm_up(SystemClock(), lambda words: click.echo(words, file=sys.stderr))

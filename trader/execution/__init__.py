@@ -1,0 +1,1 @@
+"""Execution: how an order becomes a fill."""

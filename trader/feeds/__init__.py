@@ -1,0 +1,1 @@
+"""Feeds turn what a venue sends into the engine's inputs, and nothing else."""

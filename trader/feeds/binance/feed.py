@@ -1,0 +1,213 @@
+"""The feed of one Binance market: sockets, snapshots and handler tied together."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from typing import Any
+
+import msgspec
+import numpy as np
+import numpy.typing as npt
+
+from shared.clock import Clock
+from shared.errors import FeedError
+from trader.feeds.binance.handler import BinanceHandler
+from trader.feeds.binance.rest import BinanceRest
+from trader.feeds.binance.venue import SIM_STREAM, Endpoints, SocketPlan
+from trader.feeds.connection import Socket, SocketLimits
+from trader.feeds.instruments import Instrument
+from trader.feeds.stats import FeedStats
+
+Sink = Callable[[npt.NDArray[np.void]], None]
+
+_IDLE_TURN_S = 0.05  # how often the hold is looked at when nothing comes
+_SNAPSHOTS_AT_ONCE = 4
+_RETRY_S = 0.1  # the first repetition of a snapshot request comes fast: a stale one is a matter of milliseconds
+_RETRY_CAP_S = 15.0
+
+
+class _Line:
+    """The receiving end of one socket."""
+
+    def __init__(self, feed: BinanceFeed) -> None:
+        self._feed = feed
+
+    @property
+    def finished(self) -> bool:
+        return self._feed.ended.is_set()
+
+    def on_frame(self, frame: bytes) -> str:
+        stream = self._feed.handler.on_frame(frame)
+        self._feed.deliver()
+        return stream
+
+    def on_connected(self) -> None:
+        pass
+
+    def on_disconnected(self) -> None:
+        self._feed.handler.on_disconnected()
+        self._feed.stirred.set()
+
+
+class BinanceFeed:
+    """Streams a market into a sink.
+
+    Parameters
+    ----------
+    endpoints
+        Of the venue, or of a simulator.
+    symbols
+        In the engine's order.
+    clock, rng
+        Time, and the jitter of retries.
+    stats
+        Counters to keep.
+    hold
+        Hold rows back until all books are in step: see :mod:`trader.feeds.binance.handler`.
+    sink
+        Gets the rows (dtype ``shared.layout.INPUT``, shape (n,)) on the event loop's thread, in order, after each message.
+        What it raises ends :meth:`run`.
+    sim
+        Follow the simulator's time and its end.
+
+    Attributes
+    ----------
+    ended
+        Set when the simulator has said that nothing more comes, and all of it has been delivered.
+    stirred
+        To be set when there may be rows that no message brings.
+    """
+
+    def __init__(
+        self,
+        endpoints: Endpoints,
+        symbols: Sequence[str],
+        *,
+        clock: Clock,
+        rng: np.random.Generator,
+        stats: FeedStats,
+        sink: Sink,
+        hold: bool = False,
+        sim: bool = False,
+        limits: SocketLimits | None = None,
+    ) -> None:
+        self._endpoints = endpoints
+        self._symbols = [symbol.upper() for symbol in symbols]
+        self._clock = clock
+        self._rng = rng
+        self._stats = stats
+        self._sink = sink
+        self._sim = sim
+        self._limits = limits or SocketLimits()
+        self._wanted = asyncio.Event()  # a book may need a snapshot
+        self.stirred = asyncio.Event()  # something happened that no message tells
+        self._in_flight: set[str] = set()
+        self._attempts: dict[tuple[str, int], int] = {}  # requests for one start of a symbol's book
+        self.handler = BinanceHandler(endpoints.market, self._symbols, endpoints.trade_stream, clock, stats, hold=hold)
+        self.ended = asyncio.Event()
+
+    async def instruments(self) -> list[Instrument]:
+        """Return the facts of the symbols, in their order.
+
+        Errors
+        ------
+        UsageError
+            If one does not exist or does not trade.
+        FeedError
+            If the venue does not answer.
+        """
+        async with BinanceRest(self._endpoints, self._clock, self._rng) as rest:
+            return await rest.instruments(self._symbols)
+
+    async def history(self, symbol: str, minutes: int) -> npt.NDArray[np.float64]:
+        """Return closed 1-minute candles, oldest first, shape (n, 6): open time ms, open, high, low, close, volume.
+
+        Errors
+        ------
+        FeedError
+            If the venue does not answer.
+        """
+        async with BinanceRest(self._endpoints, self._clock, self._rng) as rest:
+            return await rest.history(symbol.upper(), minutes)
+
+    async def run(self) -> None:
+        """Stream until the simulator ends or the task is cancelled; without a network, keep trying."""
+        self._stats.sockets_wanted = len(self._endpoints.sockets)
+        async with BinanceRest(self._endpoints, self._clock, self._rng) as rest:
+            tasks: list[asyncio.Task[Any]] = [asyncio.create_task(self._socket(plan).run()) for plan in self._endpoints.sockets]
+            tasks.append(asyncio.create_task(self._keep_books(rest)))
+            tasks.append(asyncio.create_task(self._turn()))
+            tasks.append(asyncio.create_task(self.ended.wait()))
+            try:
+                done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+                for task in done:
+                    task.result()
+            finally:
+                for task in tasks:
+                    task.cancel()
+                await asyncio.gather(*tasks, return_exceptions=True)
+
+    def deliver(self) -> None:
+        """Hand what has become known to the sink, and see what is wanted next."""
+        rows = self.handler.take()
+        if rows.size:
+            self._sink(rows)
+        if self.handler.books_waiting:
+            self._wanted.set()
+        if self.handler.sim_ended and not self.handler.holding:
+            self.ended.set()
+
+    def _socket(self, plan: SocketPlan) -> Socket:
+        streams = plan.streams(self._symbols)
+        params = [SIM_STREAM, *streams] if self._sim else streams
+        # One message for all: it costs one of the few control messages a second, and a simulator starts with all at once.
+        subscribe = msgspec.json.encode({"method": "SUBSCRIBE", "params": params, "id": 1}).decode()
+        return Socket(
+            self._endpoints.ws_url + plan.path,
+            [subscribe],
+            streams,
+            _Line(self),
+            clock=self._clock,
+            rng=self._rng,
+            stats=self._stats,
+            limits=self._limits,
+            direct=self._endpoints.direct,
+        )
+
+    async def _turn(self) -> None:
+        """Deliver what no message delivers: rows freed by a snapshot, or by the end of holding back."""
+        while True:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(_IDLE_TURN_S):
+                    await self.stirred.wait()
+            self.stirred.clear()
+            self.deliver()
+
+    async def _keep_books(self, rest: BinanceRest) -> None:
+        """Request the snapshots that are wanted: one at a time for a symbol, few at a time in all."""
+        at_once = asyncio.Semaphore(_SNAPSHOTS_AT_ONCE)
+        async with asyncio.TaskGroup() as group:
+            while True:
+                await self._wanted.wait()
+                self._wanted.clear()
+                for symbol in self.handler.snapshots_wanted():
+                    if symbol not in self._in_flight:
+                        self._in_flight.add(symbol)
+                        group.create_task(self._fetch(rest, symbol, at_once))
+
+    async def _fetch(self, rest: BinanceRest, symbol: str, at_once: asyncio.Semaphore) -> None:
+        purpose = (symbol, self.handler.starts(symbol))
+        attempt = self._attempts.get(purpose, 0)
+        self._attempts = {key: count for key, count in self._attempts.items() if key[0] != symbol} | {purpose: attempt + 1}
+        if attempt:
+            await asyncio.sleep(float(self._rng.uniform(0.0, min(_RETRY_CAP_S, _RETRY_S * 2.0 ** min(attempt, 30)))))
+        try:
+            async with at_once:
+                self.handler.on_snapshot(symbol, await rest.snapshot(symbol))
+        except FeedError as error:
+            self._stats.failed_fetches += 1
+            self._stats.last_error = str(error)
+        self._in_flight.discard(symbol)
+        self.stirred.set()

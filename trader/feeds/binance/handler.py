@@ -1,0 +1,344 @@
+"""From Binance frames to engine inputs: routing, time, books. No sockets, no requests; whoever has them feeds this.
+
+**Holding back.** With ``hold`` nothing is given out until every symbol's book has been in step once (or ``hold_s`` have passed).
+Then the rows come in arrival order, those of the first updates where they arrived: the result does not depend on when the
+answers with the snapshots came. A replay is reproducible only because of this.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import msgspec
+import numpy as np
+import numpy.typing as npt
+
+from shared.clock import NS_PER_S, Clock
+from shared.errors import FeedError
+from trader.engine.inputs import ALL, SELL_TAKER, Gap, InputKind
+from trader.feeds.binance.book_sync import Action, BookSync, Rule, SpotRule, Step, Update, UsdmRule
+from trader.feeds.binance.messages import (
+    AggTrade,
+    Frame,
+    Head,
+    Trade,
+    read_agg_trade,
+    read_depth,
+    read_envelope,
+    read_head,
+    read_quote,
+    read_snapshot,
+    read_trade,
+)
+from trader.feeds.binance.venue import PULSE_STREAM, SIM_STREAM, Market
+from trader.feeds.rows import RowBuffer, append_levels, pack_row
+from trader.feeds.stats import FeedStats
+
+REPLAYED_IDS = 10_000  # a trade id at most this far behind the last one is a repetition; further, the venue's count restarted
+_DEPTH_KINDS = ("depth", "depth@0ms", "depth@100ms", "depth@250ms", "depth@500ms")
+_ORDINARY_ORIGINS = (None, "MARKET")  # prints of the insurance fund are no market prices; aggTrade leaves them out as well
+_RULES: dict[Market, type[Rule]] = {"spot": SpotRule, "usdm": UsdmRule}
+
+
+class _Instrument:
+    """What the handler knows of one symbol."""
+
+    def __init__(self, index: int, symbol: str, rule: Rule) -> None:
+        self.index = index
+        self.symbol = symbol
+        self.sync = BookSync(rule)
+        self.last_trade_id = -1
+        self.starts = 0  # times the book came into step
+
+
+Taker = Callable[[_Instrument, Frame, int], None]
+
+
+class BinanceHandler:
+    """Takes frames, gives input rows.
+
+    Parameters
+    ----------
+    market
+        ``spot`` or ``usdm``: they differ in the book rule.
+    symbols
+        In the engine's order: the position is the symbol's index.
+    trade_stream
+        ``trade`` or ``aggTrade``; frames of the other one are ignored, or every trade would count twice.
+    clock
+        Stamps the rows, unless a simulator tells its own time.
+    stats
+        Counters to keep.
+    hold
+        Hold everything back until all books have been in step once.
+    hold_s
+        Longest time to do so, seconds.
+
+    Attributes
+    ----------
+    sim_ended
+        Whether the simulator said that nothing more comes.
+    """
+
+    def __init__(
+        self,
+        market: Market,
+        symbols: Sequence[str],
+        trade_stream: str,
+        clock: Clock,
+        stats: FeedStats,
+        *,
+        hold: bool = False,
+        hold_s: float = 3.0,
+    ) -> None:
+        self._clock = clock
+        self._stats = stats
+        self._instruments = {symbol: _Instrument(i, symbol, _RULES[market]()) for i, symbol in enumerate(symbols)}
+        self._rows = RowBuffer(holding=hold)
+        self._hold_ns = int(hold_s * NS_PER_S)
+        self._held_since_ns = 0  # 0: no data yet
+        self._sim_ns = 0
+        self._waiting: dict[str, None] = {}  # symbols out of step that have updates; a dict keeps their order
+        self._not_started = dict.fromkeys(symbols)
+        self._takers: dict[str, Taker] = {trade_stream: self._on_trade_stream(trade_stream), "bookTicker": self._on_quote}
+        self._takers |= dict.fromkeys(_DEPTH_KINDS, self._on_depth) | {PULSE_STREAM: _on_pulse}
+        self._routes = {
+            f"{symbol.lower()}@{kind}": (instrument, taker)
+            for symbol, instrument in self._instruments.items()
+            for kind, taker in self._takers.items()
+        }
+        self.sim_ended = False
+
+    @property
+    def holding(self) -> bool:
+        """Say whether rows are being held back."""
+        return self._rows.holding
+
+    @property
+    def books_waiting(self) -> bool:
+        """Say whether any book is out of step; cheap enough to ask after every frame."""
+        return bool(self._waiting)
+
+    def in_step(self, symbol: str) -> bool:
+        """Say whether the symbol's book follows the venue's."""
+        return self._instruments[symbol].sync.in_step
+
+    def starts(self, symbol: str) -> int:
+        """Return how often the symbol's book has come into step."""
+        return self._instruments[symbol].starts
+
+    def on_frame(self, frame: bytes | str) -> str:
+        """Take one frame; return the name of the stream whose data it was, or "".
+
+        Never raises for what is in it: a frame that cannot be used is counted in ``stats`` and named in its ``last_error``.
+        """
+        self._stats.messages += 1
+        try:
+            return self._route(frame)
+        except FeedError as error:
+            self._stats.bad_messages += 1
+            self._stats.last_error = str(error)
+            return ""
+
+    def snapshots_wanted(self) -> list[str]:
+        """Return the symbols whose book needs a snapshot now."""
+        return [symbol for symbol in self._waiting if self._instruments[symbol].sync.wants_snapshot]
+
+    def on_snapshot(self, symbol: str, body: bytes) -> None:
+        """Take the REST depth answer of a symbol; if it cannot be used the symbol stays wanted.
+
+        Errors
+        ------
+        FeedError
+            If it is not a depth answer.
+        """
+        instrument = self._instruments[symbol]
+        self._act(instrument, instrument.sync.on_snapshot(read_snapshot(body)))
+
+    def on_disconnected(self) -> None:
+        """Say that nothing is current any more. Every book starts from a new snapshot: the engine trusts none after this."""
+        if self.sim_ended:
+            return
+        self._rows.tail += pack_row(InputKind.GAP, self._now_ns(), ALL, aux=Gap.DISCONNECTED)
+        for instrument in self._instruments.values():
+            instrument.sync.reset()
+        self._waiting.clear()
+
+    def take(self) -> npt.NDArray[np.void]:
+        """Return the rows since the last call, dtype ``shared.layout.INPUT``, shape (n,), times never stepping back."""
+        if self._rows.holding and self._hold_is_over():
+            self._release()
+        return self._rows.take()
+
+    def _now_ns(self) -> int:
+        return self._sim_ns or self._clock.now_ns()
+
+    def _route(self, frame: bytes | str) -> str:
+        envelope = read_envelope(frame)
+        route = self._routes.get(envelope.stream)
+        if route is None:
+            return self._off_route(envelope.stream, envelope.data) if envelope.stream else self._bare(frame)
+        self._take_data(route, envelope.stream, envelope.data)
+        return envelope.stream
+
+    def _take_data(self, route: tuple[_Instrument, Taker], stream: str, data: Frame) -> None:
+        now_ns = self._clock.now_ns()
+        if not self._held_since_ns:
+            self._start_hold()
+        instrument, taker = route
+        taker(instrument, data, self._sim_ns or now_ns)
+        self._stats.last_message_ns = self._stats.stream_last_ns[stream] = now_ns
+
+    def _bare(self, frame: bytes | str) -> str:
+        """Take a frame without a stream name: its own fields must tell what it is."""
+        head = read_head(frame)
+        kind = head.e if head.e is not None else "bookTicker" if head.B is not None else ""
+        kind = "depth" if kind == "depthUpdate" else kind
+        stream = f"{(head.s or '').lower()}@{kind}"
+        route = self._routes.get(stream)
+        if route is None:
+            self._other(head)
+            return ""
+        self._take_data(route, stream, frame)
+        return stream
+
+    def _off_route(self, stream: str, data: msgspec.Raw) -> str:
+        if stream == SIM_STREAM:
+            self._other(read_head(data))
+        else:
+            self._stats.unknown_events += 1
+        return ""
+
+    def _other(self, head: Head) -> None:
+        """Take what is not market data: simulated time, answers to control messages, news we do not use."""
+        if head.e == "simTime":
+            self._sim_ns = max(self._sim_ns, head.ns)
+        elif head.e == "simEnd":
+            self.sim_ended = True
+            self._start_hold()
+        elif head.error is not None or head.code is not None:
+            raise FeedError(f"subscription: was refused with {head.error or head.code!r}, expected a result; check the symbols")
+        elif head.e is not None or head.id is None:
+            self._stats.unknown_events += 1
+
+    def _on_trade_stream(self, trade_stream: str) -> Taker:
+        read: Callable[[Frame], Trade | AggTrade] = read_trade if trade_stream == "trade" else read_agg_trade
+
+        def take(instrument: _Instrument, frame: Frame, time_ns: int) -> None:
+            trade = read(frame)
+            _check_symbol(instrument, trade.symbol)
+            if trade.origin not in _ORDINARY_ORIGINS:
+                self._stats.unknown_events += 1
+                return
+            if 0 <= instrument.last_trade_id - trade.trade_id < REPLAYED_IDS:
+                self._stats.duplicate_trades += 1
+                return
+            instrument.last_trade_id = trade.trade_id
+            self._rows.tail += pack_row(
+                InputKind.TRADE,
+                time_ns,
+                instrument.index,
+                flags=SELL_TAKER if trade.sold else 0,
+                a=trade.price,
+                b=trade.qty,
+                c=trade.time_ms,
+                ref=trade.trade_id,
+            )
+
+        return take
+
+    def _on_quote(self, instrument: _Instrument, frame: Frame, time_ns: int) -> None:
+        quote = read_quote(frame)
+        _check_symbol(instrument, quote.symbol)
+        self._rows.tail += pack_row(
+            InputKind.QUOTE,
+            time_ns,
+            instrument.index,
+            a=quote.bid,
+            b=quote.bid_qty,
+            c=quote.ask,
+            d=quote.ask_qty,
+            ref=quote.update_id,
+        )
+
+    def _on_depth(self, instrument: _Instrument, frame: Frame, time_ns: int) -> None:
+        depth = read_depth(frame)
+        _check_symbol(instrument, depth.symbol)
+        sync = instrument.sync
+        update = Update(depth, time_ns)
+        if not sync.in_step:
+            if self._rows.holding:
+                update.place = self._rows.keep_place()
+            self._waiting[instrument.symbol] = None
+        self._act(instrument, sync.on_update(update))
+
+    def _act(self, instrument: _Instrument, steps: list[Step]) -> None:
+        for action, update, snapshot in steps:
+            if action is Action.REFUSE:
+                self._stats.stale_snapshots += 1
+                continue
+            out = self._rows.tail if update.place is None else update.place
+            if action is Action.GAP:
+                self._note_break(instrument, update)
+                out += pack_row(InputKind.GAP, update.time_ns, instrument.index, aux=Gap.BOOK)
+                continue
+            depth = update.depth
+            if snapshot is not None:
+                self._note_start(instrument)
+                append_levels(
+                    out,
+                    InputKind.SNAPSHOT,
+                    update.time_ns,
+                    instrument.index,
+                    bids=snapshot.bids,
+                    asks=snapshot.asks,
+                    venue_ms=depth.event_ms,
+                    ref=snapshot.update_id,
+                )
+            append_levels(
+                out,
+                InputKind.DEPTH,
+                update.time_ns,
+                instrument.index,
+                bids=depth.bids,
+                asks=depth.asks,
+                venue_ms=depth.event_ms,
+                ref=depth.final_id,
+            )
+        if self._rows.holding and not self._not_started:
+            self._release()
+
+    def _note_start(self, instrument: _Instrument) -> None:
+        self._waiting.pop(instrument.symbol, None)
+        self._not_started.pop(instrument.symbol, None)
+        if instrument.starts:
+            self._stats.resyncs += 1
+        instrument.starts += 1
+
+    def _note_break(self, instrument: _Instrument, update: Update) -> None:
+        self._waiting[instrument.symbol] = None
+        self._stats.chain_breaks += 1
+        self._stats.last_error = (
+            f"{instrument.symbol} book: was at update {instrument.sync.book_id} when {update.depth.first_id} to "
+            f"{update.depth.final_id} came, expected the one that follows; asking for a new snapshot"
+        )
+
+    def _start_hold(self) -> None:
+        self._held_since_ns = self._held_since_ns or self._clock.monotonic_ns()
+
+    def _hold_is_over(self) -> bool:
+        return 0 < self._held_since_ns < self._clock.monotonic_ns() - self._hold_ns
+
+    def _release(self) -> None:
+        self._rows.release()
+        for instrument in self._instruments.values():
+            instrument.sync.places_gone()
+
+
+def _check_symbol(instrument: _Instrument, symbol: str) -> None:
+    if symbol != instrument.symbol:
+        raise FeedError(f"s: was {symbol!r}, expected {instrument.symbol!r} as the stream's name says")
+
+
+def _on_pulse(_instrument: _Instrument, _frame: Frame, _time_ns: int) -> None:
+    """Take a message that only shows that the connection lives."""

@@ -1,0 +1,121 @@
+"""Engine inputs packed as bytes, and the buffer that can hold a stream back without changing its order.
+
+A feed makes millions of rows; packing one takes 0.15 µs, a tuple and its conversion by numpy ten times as long.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from shared.layout import INPUT
+from trader.engine.inputs import ASK, FIRST, LAST, InputKind
+
+Level = tuple[float, float]
+"""Price and quantity."""
+
+_ROW = struct.Struct("=QqBBHIddddq")  # the fields of shared.layout.INPUT; a test compares the two
+_FLAGS = struct.Struct("=H")
+_FLAGS_AT = 18
+ROW_BYTES = _ROW.size
+
+
+def pack_row(
+    kind: int,
+    time_ns: int,
+    symbol: int,
+    *,
+    flags: int = 0,
+    aux: int = 0,
+    a: float = 0.0,
+    b: float = 0.0,
+    c: float = 0.0,
+    d: float = 0.0,
+    ref: int = 0,
+) -> bytes:
+    """Return the bytes of :func:`trader.engine.inputs.row` with the same arguments."""
+    return _ROW.pack(0, time_ns, kind, symbol, flags, aux, a, b, c, d, ref)
+
+
+def append_levels(
+    out: bytearray,
+    kind: InputKind,
+    time_ns: int,
+    symbol: int,
+    *,
+    bids: Sequence[Level],
+    asks: Sequence[Level],
+    venue_ms: float,
+    ref: int,
+) -> None:
+    """Append one DEPTH or SNAPSHOT as rows: bids, then asks, flagged FIRST (a snapshot only) and LAST.
+
+    A snapshot without any level becomes one row of price 0, which still clears the book; an empty diff becomes nothing.
+    """
+    start, code, pack = len(out), int(kind), _ROW.pack
+    for price, qty in bids:
+        out += pack(0, time_ns, code, symbol, 0, 0, price, qty, venue_ms, 0.0, ref)
+    for price, qty in asks:
+        out += pack(0, time_ns, code, symbol, ASK, 0, price, qty, venue_ms, 0.0, ref)
+    if kind is InputKind.SNAPSHOT:
+        if len(out) == start:
+            out += pack(0, time_ns, code, symbol, 0, 0, 0.0, 0.0, venue_ms, 0.0, ref)
+        _raise_flag(out, start, FIRST)
+    if len(out) > start:
+        _raise_flag(out, len(out) - ROW_BYTES, LAST)
+
+
+def _raise_flag(out: bytearray, row_at: int, flag: int) -> None:
+    (flags,) = _FLAGS.unpack_from(out, row_at + _FLAGS_AT)
+    _FLAGS.pack_into(out, row_at + _FLAGS_AT, flags | flag)
+
+
+class RowBuffer:
+    """Rows in arrival order, with places kept for rows that are not known yet.
+
+    Parameters
+    ----------
+    holding
+        Give nothing out until :meth:`release`.
+    """
+
+    def __init__(self, *, holding: bool) -> None:
+        self.holding = holding
+        self.tail = bytearray()
+        self._parts = [self.tail]
+        self._last_ns = 0
+
+    def keep_place(self) -> bytearray:
+        """Return a piece that stands before everything appended to ``tail`` from now on; fill it before the release."""
+        place = bytearray()
+        self.tail = bytearray()
+        self._parts += (place, self.tail)
+        return place
+
+    def release(self) -> None:
+        """Let everything go, in order; places kept before are of no use any more."""
+        self.holding = False
+        self.tail = bytearray().join(self._parts)
+        self._parts = [self.tail]
+
+    def take(self) -> npt.NDArray[np.void]:
+        """Return the rows so far as an array of dtype ``INPUT``, shape (n,), and forget them.
+
+        Times never step back: a row that waited longer than its neighbours carries the time of the row before it.
+        """
+        if self.holding or not self.tail:
+            return _NOTHING
+        rows = np.frombuffer(self.tail, INPUT)
+        self.tail = bytearray()
+        self._parts = [self.tail]
+        times = rows["time_ns"]
+        times[0] = max(int(times[0]), self._last_ns)
+        np.maximum.accumulate(times, out=times)
+        self._last_ns = int(times[-1])
+        return rows
+
+
+_NOTHING = np.empty(0, INPUT)

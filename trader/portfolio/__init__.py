@@ -1,0 +1,1 @@
+"""Portfolio: cash, positions and equity, in one accounting that everyone uses."""

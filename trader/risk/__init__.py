@@ -1,0 +1,1 @@
+"""Risk: what must hold before a new position, and how large it may be."""

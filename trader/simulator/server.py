@@ -1,0 +1,190 @@
+"""The sockets: one loopback port for REST and WebSocket, and the task that lets the frames flow."""
+
+from __future__ import annotations
+
+import asyncio
+import http
+from collections import deque
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Self
+
+from websockets.asyncio.server import Server, ServerConnection, serve
+from websockets.datastructures import Headers
+from websockets.exceptions import ConnectionClosed
+from websockets.http11 import Request, Response
+
+from shared.clock import NS_PER_S
+from trader.simulator.gate import SnapshotGate
+from trader.simulator.hub import Hub, Subscriber
+from trader.simulator.pacing import Pacer
+from trader.simulator.protocol import Endpoint, Reply, parse_endpoint
+from trader.simulator.rest import RestApi
+from trader.simulator.source import GateMark, Market, Source
+
+if TYPE_CHECKING:
+    from shared.clock import Clock
+
+HOST = "127.0.0.1"
+_PING_S = {Market.SPOT: (20.0, 60.0), Market.USDM: (180.0, 600.0)}  # interval, and time for the pong
+_CONTROL_PER_S = {Market.SPOT: 5, Market.USDM: 10}
+_TOO_MANY = 1008
+
+
+@dataclass(frozen=True, slots=True)
+class ServerOptions:
+    """How a server behaves.
+
+    Attributes
+    ----------
+    port
+        TCP port on 127.0.0.1; 0 takes a free one.
+    speed
+        Simulated seconds per wall second; None sends as fast as the clients read.
+    once
+        Finish when the flow has ended and every client has left.
+    gate_deadline_s
+        Longest wait for the REST depth requests, wall seconds.
+    start_grace_s
+        How long the first subscription without depth waits for one with depth before the flow starts, wall seconds.
+    """
+
+    port: int = 0
+    speed: float | None = 1.0
+    once: bool = False
+    gate_deadline_s: float = 5.0
+    start_grace_s: float = 1.0
+
+
+class SimulatorServer:
+    """Serves one source. Use ``async with``; then :attr:`port` is known and :meth:`finished` may be awaited.
+
+    Parameters
+    ----------
+    source
+        The market.
+    options
+        How to serve it.
+    clock
+        Wall clock for pacing and limits.
+    """
+
+    def __init__(self, source: Source, options: ServerOptions, clock: Clock) -> None:
+        self._source = source
+        self._options = options
+        self._clock = clock
+        self._hub = Hub(source.streams)
+        self._gate = SnapshotGate(source.gated, self._hub.depth_symbols, options.gate_deadline_s)
+        self._rest = RestApi(source, self._gate, clock)
+        self._server: Server | None = None
+        self._flow: asyncio.Task[None] | None = None
+        self.port = 0
+
+    async def __aenter__(self) -> Self:
+        interval_s, pong_s = _PING_S[self._source.market]
+        scale = max(self._options.speed or 1.0, 1e-3)
+        self._server = await serve(
+            self._converse,
+            HOST,
+            self._options.port,
+            process_request=self._process_request,
+            compression=None,
+            open_timeout=60.0,  # a depth request may wait for its gate
+            ping_interval=max(1.0, interval_s / scale),
+            ping_timeout=pong_s,
+            close_timeout=1.0,
+            server_header=None,
+        )
+        self.port = next(iter(self._server.sockets)).getsockname()[1]
+        self._flow = asyncio.create_task(self._run())
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        if self._flow is not None:
+            self._flow.cancel()
+            await asyncio.gather(self._flow, return_exceptions=True)
+        if self._server is not None:
+            self._server.close()
+            await self._server.wait_closed()
+
+    async def finished(self) -> None:
+        """Return when there is nothing left to do (only with ``once``); raise what broke the flow."""
+        if self._flow is not None:
+            await self._flow
+        while not (self._options.once and self._hub.is_empty):
+            await self._hub.changed()
+
+    async def _run(self) -> None:
+        await self._wait_for_listeners()
+        self._gate.start()
+        pacer = Pacer(self._clock, self._options.speed)
+        for item in self._source.items():
+            if self._options.speed is None:
+                while not self._hub.has_listeners:  # as fast as the clients read: nobody reads, time stands
+                    await self._hub.changed()
+            await pacer.until(item.ns)
+            if isinstance(item, GateMark):
+                await self._gate.hold(item.symbols)
+                pacer.restart()
+            else:
+                await self._hub.deliver(item)
+        await self._hub.end()
+
+    async def _wait_for_listeners(self) -> None:
+        while not self._hub.has_listeners:
+            await self._hub.changed()
+        try:
+            async with asyncio.timeout(self._options.start_grace_s):
+                while not self._hub.depth_symbols():
+                    await self._hub.changed()
+        except TimeoutError:
+            return
+
+    async def _process_request(self, connection: ServerConnection, request: Request) -> Response | None:
+        path = request.path.partition("?")[0]
+        if path.startswith(("/api/", "/fapi/")):
+            answer = await self._rest.get(request.path)
+            status = http.HTTPStatus(answer.status)
+            kind = {"Content-Type": "application/json;charset=UTF-8", "Content-Length": str(len(answer.body))}
+            headers = Headers(kind | answer.headers | {"Connection": "close"})
+            return Response(status.value, status.phrase, headers, answer.body)
+        if parse_endpoint(request.path, self._source.market) is None:
+            return connection.respond(http.HTTPStatus.NOT_FOUND, "Not Found\n")
+        return None
+
+    async def _converse(self, connection: ServerConnection) -> None:
+        request = connection.request
+        endpoint = parse_endpoint(request.path, self._source.market) if request is not None else None
+        if endpoint is None:
+            return
+        subscriber = Subscriber(connection, endpoint)
+        self._hub.add(subscriber)
+        try:
+            await self._commit(subscriber, _url_subscription(endpoint))
+            await self._read(connection, subscriber)
+        except ConnectionClosed:
+            pass
+        finally:
+            self._hub.drop(subscriber)
+            self._gate.touch()
+
+    async def _read(self, connection: ServerConnection, subscriber: Subscriber) -> None:
+        limit = _CONTROL_PER_S[self._source.market]
+        recent: deque[int] = deque(maxlen=limit)
+        async for message in connection:
+            now_ns = self._clock.monotonic_ns()
+            if len(recent) == limit and now_ns - recent[0] < NS_PER_S:
+                await connection.close(_TOO_MANY, "Too many requests")
+                return
+            recent.append(now_ns)
+            reply = subscriber.session.handle(message)
+            # The answer first: then a client's first frames cannot overtake it and two runs look alike.
+            await connection.send(reply.text)
+            await self._commit(subscriber, reply)
+
+    async def _commit(self, subscriber: Subscriber, reply: Reply) -> None:
+        await self._hub.commit(subscriber, reply)
+        self._gate.touch()
+
+
+def _url_subscription(endpoint: Endpoint) -> Reply:
+    return Reply("", subscribe=endpoint.streams)

@@ -1,0 +1,76 @@
+"""Which feed a venue means: the real Binance, or the simulator of this instance."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from shared.clock import Clock
+from shared.errors import UsageError
+from trader.feeds.stats import FeedStats
+from trader.settings import DEFAULT_SYMBOLS, Settings
+from trader.simulated import OwnedSimulator, SimulatorInfo, running_simulator, start_simulator
+
+Sink = Callable[[npt.NDArray[np.void]], None]
+
+
+class Venue:
+    """Where the data comes from, resolved: market, symbols, and how to make the feed.
+
+    Attributes
+    ----------
+    simulated
+        Whether it is a simulator. Simulated data is never used unless it was asked for by name.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._owned: OwnedSimulator | None = None
+        self._simulator: SimulatorInfo | None = None
+        self.simulated = settings.venue == "sim"
+        self.market = settings.market
+        self.symbols = settings.symbols or DEFAULT_SYMBOLS
+        if self.simulated:
+            self._find_simulator()
+
+    def _find_simulator(self) -> None:
+        settings = self._settings
+        self._simulator = running_simulator(settings.instance)
+        if self._simulator is None:
+            self._owned = start_simulator(
+                settings.instance,
+                replay=settings.replay,
+                speed=settings.speed,
+                seed=settings.seed,
+                market=settings.market,
+                symbols=settings.symbols,
+            )
+            self._simulator = self._owned.info
+        elif settings.replay:
+            raise UsageError(f"--replay: a simulator of this instance already runs on port {self._simulator.port}; stop it first")
+        self.market = self._simulator.market
+        offered = tuple(self._simulator.symbols)
+        missing = [symbol for symbol in settings.symbols if symbol not in offered]
+        if missing:
+            self.close()
+            raise UsageError(f"symbols: was {','.join(missing)}, expected some of the simulator's {','.join(offered)}")
+        self.symbols = settings.symbols or offered
+
+    def feed(self, clock: Clock, stats: FeedStats, sink: Sink, *, hold: bool) -> Any:
+        """Return the feed, not yet running."""
+        from trader.feeds.binance.feed import BinanceFeed
+        from trader.feeds.binance.venue import endpoints, loopback
+
+        market: Any = self.market
+        where = loopback(market, self._simulator.port) if self._simulator else endpoints(market)
+        rng = np.random.default_rng(self._settings.seed)
+        return BinanceFeed(where, self.symbols, clock=clock, rng=rng, stats=stats, sink=sink, hold=hold, sim=self.simulated)
+
+    def close(self) -> None:
+        """Stop the simulator if this trader started it."""
+        if self._owned is not None:
+            self._owned.stop()
+            self._owned = None
