@@ -1,0 +1,64 @@
+"""One question at a time before something that cannot be undone or that raises risk."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import dearpygui.dearpygui as dpg
+
+from dashboard.desktop.theme import Style
+from dashboard.figures import WHITE
+from shared.events import GREY
+
+DIALOG = "dialog"
+CONFIRM = "dialog_confirm"
+CANCEL = "dialog_cancel"
+
+
+class Dialog:
+    """A modal window with a title, an explanation, and two buttons. Enter confirms, Escape cancels."""
+
+    def __init__(self, style: Style) -> None:
+        self._style = style
+        self._action: Callable[[], None] | None = None
+        width = style.px(520)
+        with dpg.window(
+            tag=DIALOG, modal=True, show=False, no_move=True, no_resize=True, no_close=True, no_collapse=True,
+            width=width, autosize=True, no_saved_settings=True, no_scrollbar=True,
+        ):  # fmt: skip
+            dpg.add_spacer(width=width - style.px(24))  # holds the width, the height follows the text
+            self._text = dpg.add_text("", wrap=width - style.px(24), color=WHITE)
+            dpg.add_spacer(height=style.px(8))
+            with dpg.group(horizontal=True):
+                dpg.add_button(tag=CONFIRM, width=style.px(220), height=style.px(30), callback=self.confirm)
+                dpg.add_button(tag=CANCEL, label="Cancel (Esc)", width=style.px(140), height=style.px(30), callback=self.cancel)
+            self._hint = dpg.add_text("", color=GREY)
+        dpg.bind_item_theme(CONFIRM, style.danger)
+
+    @property
+    def open(self) -> bool:
+        """Say whether a question waits for its answer."""
+        return self._action is not None
+
+    def ask(self, title: str, text: str, confirm: str, action: Callable[[], None]) -> None:
+        """Open with a question; ``action`` runs on confirmation. A question already open stays."""
+        if self.open:
+            return
+        self._action = action
+        dpg.configure_item(DIALOG, label=title)
+        dpg.set_value(self._text, text)
+        dpg.configure_item(CONFIRM, label=f"{confirm} (Enter)")
+        width, height = dpg.get_viewport_client_width(), dpg.get_viewport_client_height()
+        dpg.configure_item(DIALOG, show=True, pos=((width - self._style.px(520)) // 2, (height - self._style.px(190)) // 2))
+
+    def confirm(self) -> None:
+        """Do what was asked about."""
+        action = self._action
+        self.cancel()
+        if action is not None:
+            action()
+
+    def cancel(self) -> None:
+        """Close without doing anything."""
+        self._action = None
+        dpg.configure_item(DIALOG, show=False)

@@ -1,0 +1,126 @@
+"""The whole feed against ``trader_sim`` as a process: sockets, snapshots, simulated time, the end."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import hashlib
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+
+from shared.clock import SystemClock
+from shared.errors import UsageError
+from tests.support import recorded
+from trader.engine.inputs import FIRST, InputKind
+from trader.feeds.binance.feed import BinanceFeed
+from trader.feeds.binance.venue import Market, loopback
+from trader.feeds.stats import FeedStats
+
+pytestmark = pytest.mark.recorded
+
+
+@contextlib.contextmanager
+def simulator(home: Path, *arguments: str) -> Iterator[int]:
+    """Run ``trader_sim`` and yield its port."""
+    with subprocess.Popen(
+        [sys.executable, "-c", "from trader.simulator.cli import main; main()", "--json", "--speed", "max", *arguments],
+        stdout=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "TRADER_HOME": str(home)},
+    ) as process:
+        assert process.stdout is not None
+        try:
+            yield int(json.loads(process.stdout.readline())["port"])
+        finally:
+            process.terminate()
+
+
+def feed_of(market: Market, port: int, symbols: list[str], batches: list[npt.NDArray[np.void]], stats: FeedStats) -> BinanceFeed:
+    return BinanceFeed(
+        loopback(market, port),
+        symbols,
+        clock=SystemClock(),
+        rng=np.random.default_rng(1),
+        stats=stats,
+        sink=batches.append,
+        hold=True,
+        sim=True,
+    )
+
+
+def stream(market: Market, folder: Path, home: Path, *arguments: str) -> tuple[npt.NDArray[np.void], FeedStats]:
+    """Return everything a replay brings, and the feed's counters."""
+    batches: list[npt.NDArray[np.void]] = []
+    stats = FeedStats()
+
+    async def run(port: int) -> None:
+        feed = feed_of(market, port, ["BTCUSDT"], batches, stats)
+        async with asyncio.timeout(60):
+            await feed.run()
+        assert feed.ended.is_set()
+
+    with simulator(home, "--replay", str(folder), *arguments) as port:
+        asyncio.run(run(port))
+    return np.concatenate(batches), stats
+
+
+def top_of(rows: npt.NDArray[np.void]) -> tuple[float, float]:
+    sides: tuple[dict[float, float], dict[float, float]] = ({}, {})
+    for row in rows[(rows["kind"] == InputKind.DEPTH) | (rows["kind"] == InputKind.SNAPSHOT)]:
+        if row["flags"] & FIRST:
+            sides = ({}, {})
+        sides[int(row["flags"]) & 1][float(row["a"])] = float(row["b"])
+    bids, asks = ([price for price, qty in side.items() if qty > 0.0] for side in sides)
+    return max(bids), min(asks)
+
+
+@pytest.mark.parametrize(
+    ("market", "name", "top", "frames"),
+    [
+        ("spot", "binance_spot_raw_ws_2024", (61602.01, 61602.02), 99_573),
+        ("usdm", "binance_usdm_raw_ws_2024", (61659.70, 61659.80), 93_953),
+    ],
+)
+def test_a_replayed_session_arrives_whole(
+    market: Market, name: str, top: tuple[float, float], frames: int, tmp_path: Path
+) -> None:
+    rows, stats = stream(market, recorded(name), tmp_path)
+    assert top_of(rows) == top
+    assert (stats.chain_breaks, stats.stale_snapshots, stats.bad_messages, stats.reconnects) == (0, 0, 0, 0)
+    assert stats.messages > frames
+    assert not np.any(rows["kind"] == InputKind.GAP)
+    # Recorded time, not ours.
+    assert (rows["time_ns"].max() - rows["time_ns"].min()) / 1e9 == pytest.approx(650.6 if market == "spot" else 344.8, abs=1.0)
+
+
+@pytest.mark.parametrize(("market", "name"), [("spot", "binance_spot_raw_ws_2024"), ("usdm", "binance_usdm_raw_ws_2024")])
+def test_two_replays_bring_the_same_rows_to_the_last_bit(market: Market, name: str, tmp_path: Path) -> None:
+    runs = [stream(market, recorded(name), tmp_path, "--duration", "20")[0] for _ in range(3)]
+    assert len({hashlib.sha256(rows.tobytes()).hexdigest() for rows in runs}) == 1
+    assert len(runs[0]) > 5_000
+
+
+def test_instruments_and_history_come_from_the_exchange(tmp_path: Path) -> None:
+    async def ask(port: int) -> None:
+        feed = feed_of("usdm", port, ["btcusdt", "ETHUSDT"], [], FeedStats())
+        instruments = await feed.instruments()
+        assert [instrument.symbol for instrument in instruments] == ["BTCUSDT", "ETHUSDT"]
+        assert all(instrument.perpetual and instrument.tick_size > 0.0 for instrument in instruments)
+        candles = await feed.history("BTCUSDT", 1_600)
+        assert candles.shape[1] == 6
+        assert 0 < len(candles) <= 1_600
+        assert (np.diff(candles[:, 0]) == 60_000).all()
+        assert (candles[:, 2] >= candles[:, 3]).all()
+        with pytest.raises(UsageError, match="'BTCUSD', expected one the venue lists, such as BTCUSDT"):
+            await feed_of("usdm", port, ["BTCUSD"], [], FeedStats()).instruments()
+
+    with simulator(tmp_path, "--market", "usdm", "--symbols", "BTCUSDT,ETHUSDT") as port:
+        asyncio.run(ask(port))

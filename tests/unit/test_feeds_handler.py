@@ -1,0 +1,238 @@
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import msgspec
+import pytest
+
+from shared.clock import NS_PER_S, ManualClock
+from shared.errors import FeedError
+from tests.support import recorded
+from trader.engine.inputs import ALL, FIRST, LAST, SELL_TAKER, Gap, InputKind
+from trader.feeds.binance.handler import BinanceHandler
+from trader.feeds.binance.venue import Market
+from trader.feeds.stats import FeedStats
+
+BTC, ETH = "BTCUSDT", "ETHUSDT"
+
+
+class Desk:
+    """A handler and what came out of it."""
+
+    def __init__(self, market: Market = "spot", symbols: Sequence[str] = (BTC,), *, hold: bool = False) -> None:
+        self.clock = ManualClock()
+        self.stats = FeedStats()
+        self.handler = BinanceHandler(market, symbols, "trade", self.clock, self.stats, hold=hold)
+
+    def send(self, stream: str, **data: object) -> None:
+        self.handler.on_frame(msgspec.json.encode({"stream": stream, "data": data}))
+
+    def trade(self, trade_id: int, symbol: str = BTC, **more: object) -> None:
+        self.send(
+            f"{symbol.lower()}@trade",
+            **({"e": "trade", "s": symbol, "t": trade_id, "p": "5", "q": "1", "T": 1, "m": True} | more),
+        )
+
+    def depth(self, first: int, final: int, symbol: str = BTC, previous: int = -1, bid: str = "4") -> None:
+        fields = {"e": "depthUpdate", "E": 9, "s": symbol, "U": first, "u": final, "pu": previous}
+        self.send(f"{symbol.lower()}@depth@100ms", **fields, b=[[bid, "1"]], a=[])
+
+    def snapshot(self, update_id: int, symbol: str = BTC) -> None:
+        self.handler.on_snapshot(
+            symbol, msgspec.json.encode({"lastUpdateId": update_id, "bids": [["3", "1"]], "asks": [["6", "1"]]})
+        )
+
+    def kinds(self) -> list[str]:
+        return [InputKind(int(row["kind"])).name for row in self.handler.take()]
+
+
+def test_a_trade_and_a_quote_become_rows() -> None:
+    desk = Desk()
+    desk.trade(9)
+    desk.send("btcusdt@bookTicker", u=7, s=BTC, b="1", B="2", a="3", A="4")
+    trade, quote = desk.handler.take()
+    assert (trade["kind"], trade["flags"], trade["a"], trade["b"], trade["c"], trade["ref"]) == (1, SELL_TAKER, 5.0, 1.0, 1.0, 9)
+    assert (quote["a"], quote["b"], quote["c"], quote["d"], quote["ref"]) == (1.0, 2.0, 3.0, 4.0, 7)
+    assert trade["time_ns"] == desk.clock.now_ns()
+    assert desk.stats.stream_last_ns["btcusdt@trade"] == desk.stats.last_message_ns == desk.clock.now_ns()
+
+
+def test_bare_frames_are_understood_as_well() -> None:
+    desk = Desk()
+    assert desk.handler.on_frame(b'{"u":7,"s":"BTCUSDT","b":"1","B":"2","a":"3","A":"4"}') == "btcusdt@bookTicker"
+    assert desk.handler.on_frame(b'{"e":"trade","s":"BTCUSDT","t":1,"p":"5","q":"1","T":1,"m":false}') == "btcusdt@trade"
+    assert desk.handler.on_frame(b'{"e":"depthUpdate","E":1,"s":"BTCUSDT","U":1,"u":2,"b":[],"a":[]}') == "btcusdt@depth"
+    assert desk.kinds() == ["QUOTE", "TRADE"]
+    assert desk.handler.snapshots_wanted() == [BTC]
+
+
+def test_simulated_time_stamps_the_rows_once_it_was_told() -> None:
+    desk = Desk()
+    desk.handler.on_frame(b'{"stream":"!sim","data":{"e":"simTime","ns":1234}}')
+    desk.trade(1)
+    desk.handler.on_frame(b'{"e":"simTime","ns":5678}')
+    desk.trade(2)
+    assert desk.handler.take()["time_ns"].tolist() == [1234, 5678]
+    desk.handler.on_frame(b'{"stream":"!sim","data":{"e":"simEnd"}}')
+    assert desk.handler.sim_ended
+    assert desk.stats.bad_messages == desk.stats.unknown_events == 0
+
+
+def test_a_trade_counts_once_and_a_restarted_count_is_no_repetition() -> None:
+    desk = Desk()
+    for trade_id in (50_000, 50_000, 49_999, 50_001, 3, 4):
+        desk.trade(trade_id)
+    assert desk.handler.take()["ref"].tolist() == [50_000, 50_001, 3, 4]
+    assert desk.stats.duplicate_trades == 2
+
+
+def test_what_is_not_ours_is_counted_and_nothing_else() -> None:
+    desk = Desk("usdm")
+    desk.trade(1, X="INSURANCE_FUND")
+    desk.send("btcusdt@aggTrade", e="aggTrade", s=BTC, a=1, p="5", q="1", T=1, m=True)
+    desk.send("dogeusdt@trade", e="trade", s="DOGEUSDT", t=1, p="5", q="1", T=1, m=True)
+    desk.send("!serverShutdown", e="serverShutdown", E=1)
+    desk.handler.on_frame(b'{"e":"somethingNew","x":[1,2]}')
+    assert desk.handler.take().size == 0
+    assert (desk.stats.unknown_events, desk.stats.bad_messages) == (5, 0)
+
+
+def test_an_acknowledgement_is_nothing_and_a_refusal_is_told() -> None:
+    desk = Desk()
+    assert desk.handler.on_frame(b'{"result":null,"id":1}') == ""
+    assert (desk.stats.bad_messages, desk.stats.unknown_events) == (0, 0)
+    desk.handler.on_frame(b'{"error":{"code":2,"msg":"Invalid request"},"id":1}')
+    assert desk.stats.bad_messages == 1
+    assert "Invalid request" in desk.stats.last_error
+
+
+def test_a_frame_under_the_wrong_name_is_refused() -> None:
+    desk = Desk(symbols=(BTC, ETH))
+    desk.send("btcusdt@bookTicker", u=7, s=ETH, b="1", B="2", a="3", A="4")
+    assert desk.handler.take().size == 0
+    assert desk.stats.last_error == "s: was 'ETHUSDT', expected 'BTCUSDT' as the stream's name says"
+
+
+def test_a_book_starts_with_a_snapshot_and_then_changes() -> None:
+    desk = Desk()
+    desk.depth(11, 20)
+    desk.trade(1)
+    desk.snapshot(15)
+    desk.depth(21, 30)
+    rows = desk.handler.take()
+    assert [InputKind(int(kind)).name for kind in rows["kind"]] == ["TRADE", "SNAPSHOT", "SNAPSHOT", "DEPTH", "DEPTH"]
+    assert rows["flags"].tolist()[1:] == [FIRST, LAST | 1, LAST, LAST]
+    assert rows["ref"].tolist()[1:] == [15, 15, 20, 30]
+
+
+@pytest.mark.parametrize(
+    ("market", "order", "gaps"),
+    [
+        ("spot", (1, 3, 4), 1),  # dropped
+        ("usdm", (1, 3, 4), 1),
+        ("spot", (1, 3, 2, 4), 1),  # swapped
+        ("usdm", (1, 3, 2, 4), 1),
+        ("usdm", (1, 2, 2, 3, 4), 1),  # repeated: the rule of USD-M knows no harmless repetition
+        ("spot", (1, 2, 2, 3, 4), 0),  # that of spot does
+    ],
+)
+def test_a_broken_chain_is_one_gap_of_that_symbol_only(market: Market, order: tuple[int, ...], gaps: int) -> None:
+    desk = Desk(market, (BTC, ETH))
+    for symbol in (BTC, ETH):
+        desk.depth(1, 9, symbol, 0)
+        desk.snapshot(5, symbol)
+    desk.handler.take()
+    for i in order:
+        desk.depth(10 * i, 10 * i + 9, BTC, 10 * i - 1)
+    desk.depth(10, 19, ETH, 9)
+    rows = desk.handler.take()
+    lost = rows[rows["kind"] == InputKind.GAP]
+    assert [(int(row["symbol"]), int(row["aux"])) for row in lost] == [(0, Gap.BOOK)] * gaps
+    assert desk.stats.chain_breaks == gaps
+    assert desk.handler.snapshots_wanted() == [BTC] * gaps
+    assert desk.handler.in_step(ETH)
+
+
+def test_after_a_gap_a_later_snapshot_brings_the_book_back() -> None:
+    desk = Desk()
+    desk.depth(1, 9)
+    desk.snapshot(5)
+    desk.depth(20, 29)
+    desk.snapshot(12)  # older than the update that revealed the gap: ask again
+    assert desk.stats.stale_snapshots == 1
+    assert desk.handler.snapshots_wanted() == [BTC]
+    desk.snapshot(25)
+    assert desk.handler.in_step(BTC)
+    assert desk.kinds() == ["SNAPSHOT", "SNAPSHOT", "DEPTH", "GAP", "SNAPSHOT", "SNAPSHOT", "DEPTH"]
+    assert (desk.stats.chain_breaks, desk.stats.resyncs) == (1, 1)
+
+
+def test_a_useless_snapshot_changes_nothing() -> None:
+    desk = Desk()
+    desk.depth(1, 9)
+    with pytest.raises(FeedError, match=r"^depth\.lastUpdateId: was missing"):
+        desk.handler.on_snapshot(BTC, b"{}")
+    assert desk.handler.snapshots_wanted() == [BTC]
+
+
+def test_an_update_that_cannot_be_read_breaks_the_chain() -> None:
+    desk = Desk()
+    desk.depth(1, 9)
+    desk.snapshot(5)
+    desk.depth(10, 19, bid="0")
+    desk.depth(20, 29)
+    assert desk.kinds() == ["SNAPSHOT", "SNAPSHOT", "DEPTH", "GAP"]
+    assert desk.stats.bad_messages == 1
+
+
+def test_a_disconnect_is_told_for_all_and_every_book_starts_anew() -> None:
+    desk = Desk(symbols=(BTC, ETH))
+    desk.depth(1, 9)
+    desk.snapshot(5)
+    desk.handler.take()
+    desk.handler.on_disconnected()
+    (gap,) = desk.handler.take()
+    assert (gap["kind"], gap["symbol"], gap["aux"]) == (InputKind.GAP, ALL, Gap.DISCONNECTED)
+    desk.depth(10, 19)
+    assert desk.handler.take().size == 0
+    desk.snapshot(15)
+    assert desk.kinds() == ["SNAPSHOT", "SNAPSHOT", "DEPTH"]
+    assert desk.stats.resyncs == 1
+    assert desk.stats.chain_breaks == 0
+
+
+def test_the_end_of_a_replay_is_no_disconnect() -> None:
+    desk = Desk()
+    desk.handler.on_frame(b'{"stream":"!sim","data":{"e":"simEnd"}}')
+    desk.handler.on_disconnected()
+    assert desk.handler.take().size == 0
+
+
+def test_holding_back_ends_after_its_time_without_losing_or_doubling_rows() -> None:
+    desk = Desk(hold=True)
+    desk.trade(1)
+    desk.depth(1, 9)
+    desk.trade(2)
+    assert desk.kinds() == []
+    desk.clock.advance(4 * NS_PER_S)
+    assert desk.kinds() == ["TRADE", "TRADE"]
+    assert not desk.handler.holding
+    desk.snapshot(5)
+    assert desk.kinds() == ["SNAPSHOT", "SNAPSHOT", "DEPTH"]
+
+
+@pytest.mark.recorded
+def test_the_frames_of_2026_are_understood() -> None:
+    folder = recorded("binance_wire_frames_2026")
+    desk = Desk("usdm", (BTC, ETH))
+    aggregates = BinanceHandler("usdm", (BTC, ETH), "aggTrade", desk.clock, FeedStats())
+    for name in ("usdm_frames.jsonl", "usdm_frames_testnet.jsonl", "usdm_mark_price_rollover.jsonl"):
+        for line in (folder / name).read_bytes().splitlines():
+            desk.handler.on_frame(line)
+            aggregates.on_frame(line)
+    assert desk.stats.bad_messages == 0
+    trades = aggregates.take()
+    assert trades["ref"][trades["kind"] == InputKind.TRADE].tolist() == [3404749954, 3339472008, 300238285]
+    assert desk.kinds() == ["QUOTE", "QUOTE"]
+    assert sorted(desk.handler.snapshots_wanted()) == [BTC, ETH]
+    desk.handler.on_snapshot(BTC, (folder / "usdm_rest_depth_testnet.json").read_bytes())
