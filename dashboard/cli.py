@@ -11,7 +11,9 @@ import click
 
 from shared.clock import SystemClock
 from shared.console import exit_codes
-from shared.errors import NotRunning
+from shared.errors import NotRunning, OutOfRange
+
+SCALES = (0.5, 4.0)
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
@@ -71,6 +73,9 @@ def _run_window(
 ) -> int:
     from dashboard.desktop.display import display_problem, import_problem
 
+    if not SCALES[0] <= scale <= SCALES[1]:
+        raise OutOfRange("scale", f"{scale:g}", f"{SCALES[0]:g} to {SCALES[1]:g}")
+
     problem = display_problem(os.environ) or import_problem()
     if problem:
         click.echo(f"error: {problem}", err=True)
@@ -78,7 +83,7 @@ def _run_window(
     from dashboard.desktop.signals import StopFlag
 
     stop = StopFlag()  # before any thread: they inherit its signal mask
-    from dashboard.desktop.theme import check_scale, font_problem
+    from dashboard.desktop.theme import font_problem
     from dashboard.desktop.window import Window, WindowOptions
     from dashboard.text import no_trader
 
@@ -86,7 +91,7 @@ def _run_window(
         click.echo(f"error: {font_problem()}", err=True)
     options = WindowOptions(
         instance=instance,
-        scale=check_scale(scale),
+        scale=scale,
         wait_s=wait_s,
         width=size[0],
         height=size[1],

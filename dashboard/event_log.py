@@ -12,6 +12,7 @@ from shared.events import GREY, PURPLE, EventKind, Source, colour_of, describe
 from shared.tuner_events import tuner_colour, tuner_words
 
 LINES = 500
+CHARS = 230  # of one line; trader_events shows the whole of it
 
 
 class EventLog:
@@ -55,6 +56,7 @@ class EventLog:
     def _add(self, time_ns: int, text: str, colour: Colour, *, ai: bool) -> None:
         self._number += 1
         stamp = clock_time(time_ns)
+        text = text if len(text) <= CHARS else text[: CHARS - 1] + "…"
         line = EventLine(number=self._number, time_ns=time_ns, time=stamp, text=text, colour=colour, ai=ai)
         self._lines.append(line)
 

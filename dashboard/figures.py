@@ -11,15 +11,15 @@ DIM: Colour = (96, 106, 118)
 LEVEL_COLOURS: dict[Level, Colour] = {Level.OK: GREEN, Level.AMBER: ORANGE, Level.RED: RED, Level.OFF: GREY}
 
 REGIMES: dict[Regime, tuple[str, Colour]] = {
-    Regime.UNKNOWN: ("? NONE", GREY),
+    Regime.UNKNOWN: ("? UNKN", GREY),
     Regime.TRENDING_UP: ("▲ UP", GREEN),
     Regime.TRENDING_DOWN: ("▼ DOWN", RED),
     Regime.RANGING: ("↔ RANGE", YELLOW),
     Regime.HIGH_VOLATILITY: ("⚡ H.VOL", ORANGE),
 }
 
-STRATEGIES = ("TECHNICAL", "TECHNICAL", "MOMENTUM", "FAIRVALUE", "MKT MAKER", "SMART")
-"""Names behind the published strategy code; the first engine knows one strategy, under code 0 or 1."""
+STRATEGIES = ("–", "TECHNICAL", "MOMENTUM", "FAIRVALUE", "MKT MAKER", "SMART")
+"""Names behind the published strategy code; 0 is none."""
 
 
 def regime_text(code: int) -> tuple[str, Colour]:

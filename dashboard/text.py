@@ -11,7 +11,7 @@ from rich.text import Text
 
 from dashboard import figures
 from dashboard.figures import DIM, LEVEL_COLOURS, WHITE
-from dashboard.model import Age, Colour, DashboardView
+from dashboard.model import Age, Colour, DashboardView, Position
 from dashboard.views import Viewer
 from shared.clock import NS_PER_S, Clock
 from shared.errors import NotRunning
@@ -19,6 +19,10 @@ from shared.events import CYAN, GREY, ORANGE, PURPLE
 
 EVENTS_SHOWN = 14
 _REFRESH_S = 0.5
+_WIDE = 96  # columns from which the whole table fits
+_COLUMNS = ("Symbol", "Regime", "Strategy", "Qty", "Entry", "Last", "P&L", "Signal", "Why no trade")
+_FIGURES = ("Qty", "Entry", "Last", "P&L")
+_ONLY_WIDE = ("Entry", "Signal")
 
 
 def show_text(viewer: Viewer, clock: Clock, console: Console, *, wait_s: float, once: bool) -> None:
@@ -68,7 +72,7 @@ def render(view: DashboardView, width: int) -> Group:
     parts: list[Table | Text] = [_header(view), _money(view)]
     if view.header.alert:
         parts.append(_text(f"{view.header.alert_level.sign} {view.header.alert}", LEVEL_COLOURS[view.header.alert_level]))
-    parts += [_positions(view), *_events(view, width)]
+    parts += [_positions(view, width), *_events(view, width)]
     return Group(*parts)
 
 
@@ -82,7 +86,7 @@ def _style(colour: Colour) -> str:
 
 def _header(view: DashboardView) -> Text:
     head = view.header
-    line = Text(no_wrap=True, overflow="ellipsis")
+    line = Text()
     line.append("TRADER ", style=f"bold {_style(CYAN)}")
     for badge in head.badges:
         line.append(f"[{badge.text}] ", style=f"bold {_style(badge.colour)}")
@@ -100,7 +104,7 @@ def _append_age(line: Text, age: Age) -> None:
 
 def _money(view: DashboardView) -> Text:
     account = view.account
-    line = Text(no_wrap=True, overflow="ellipsis")
+    line = Text()
     line.append(f"Equity {figures.usd(account.equity_usd)}  ", style=_style(WHITE if view.fresh else DIM))
     gain = f"{figures.signed_usd(account.pnl_usd)} ({figures.signed_pct(account.pnl_pct)})  "
     line.append(gain, style=_style(figures.gain_colour(account.pnl_usd) if view.fresh else DIM))
@@ -112,29 +116,30 @@ def _money(view: DashboardView) -> Text:
     return line
 
 
-def _positions(view: DashboardView) -> Table:
+def _positions(view: DashboardView, width: int) -> Table:
+    shown = [name for name in _COLUMNS if width >= _WIDE or name not in _ONLY_WIDE]
     table = Table(box=None, pad_edge=False, header_style=_style(GREY))
-    for head in ("Symbol", "Regime", "Strategy"):
-        table.add_column(head, no_wrap=True)
-    for head in ("Qty", "Entry", "Last", "P&L"):
-        table.add_column(head, justify="right", no_wrap=True)
-    for head in ("Signal", "Why no trade"):
-        table.add_column(head, no_wrap=True)
-    for p in view.positions:
-        strength, strength_colour = figures.strength_text(p.strength)
-        cells = (
-            (p.symbol, WHITE),
-            (p.regime, p.regime_colour),
-            (p.strategy, p.strategy_colour),
-            (figures.quantity(p.qty), figures.gain_colour(p.qty)),
-            (figures.price(p.entry_usd if p.qty else 0.0), WHITE),
-            (figures.price(p.last_usd), WHITE),
-            (figures.signed_usd(p.pnl_usd) if p.qty else "–", figures.gain_colour(p.pnl_usd)),
-            (strength, strength_colour),
-            (p.why or "✓ ready", WHITE),
-        )
-        table.add_row(*(Text(words, style=_style(colour if view.fresh else DIM)) for words, colour in cells))
+    for name in shown:
+        table.add_column(name, justify="right" if name in _FIGURES else "left", no_wrap=True)
+    for position in view.positions:
+        cells = dict(zip(_COLUMNS, _cells(position), strict=True))
+        texts = [Text(cells[name][0], style=_style(cells[name][1] if view.fresh else DIM)) for name in shown]
+        table.add_row(*texts)
     return table
+
+
+def _cells(p: Position) -> tuple[tuple[str, Colour], ...]:
+    return (
+        (p.symbol, WHITE),
+        (p.regime, p.regime_colour),
+        (p.strategy, p.strategy_colour),
+        (figures.quantity(p.qty), figures.gain_colour(p.qty)),
+        (figures.price(p.entry_usd if p.qty else 0.0), WHITE),
+        (figures.price(p.last_usd), WHITE),
+        (figures.signed_usd(p.pnl_usd) if p.qty else "–", figures.gain_colour(p.pnl_usd)),
+        figures.strength_text(p.strength),
+        (p.why or "✓ ready", WHITE),
+    )
 
 
 def _events(view: DashboardView, width: int) -> list[Text]:

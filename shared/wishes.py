@@ -7,7 +7,6 @@ looked at the wish before it; nothing is ever overwritten unseen.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 import msgspec
 import numpy as np
@@ -16,10 +15,10 @@ import numpy.typing as npt
 from shared.clock import NS_PER_MS, NS_PER_S, Clock
 from shared.errors import NotRunning, Timeout
 from shared.events import Reason, Source
-from shared.layout import APPLIED, DESIRED
+from shared.layout import DESIRED
 from shared.params import Param
 from shared.segment import Segment
-from shared.seqlock import begin_write, commit_write, read_latched
+from shared.seqlock import begin_write, commit_write, read_copy
 
 Record = np.void
 
@@ -72,11 +71,11 @@ class WishRow:
 
     def applied(self) -> Record:
         """Return a consistent copy of what is in force, dtype :data:`shared.layout.APPLIED`."""
-        return _copy(self._applied_version, self._applied, APPLIED)
+        return _copy(self._applied_version, self._applied)
 
     def desired(self) -> Record:
         """Return a consistent copy of the last wish, dtype :data:`shared.layout.DESIRED`."""
-        return _copy(self._desired_version, self._desired, DESIRED)
+        return _copy(self._desired_version, self._desired)
 
     @property
     def pending_version(self) -> int:
@@ -154,8 +153,6 @@ class WishRow:
             sleep(0.0002)
 
 
-def _copy(version: npt.NDArray[np.uint64], copies: npt.NDArray[np.void], layout: np.dtype[Any]) -> Record:
-    out = np.zeros(1, layout)
-    read_latched(version, copies.view(np.uint8).reshape(2, -1), out.view(np.uint8))
-    row: Record = out[0]
+def _copy(version: npt.NDArray[np.uint64], copies: npt.NDArray[np.void]) -> Record:
+    row: Record = read_copy(version, copies)[0]
     return row

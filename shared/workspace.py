@@ -15,7 +15,7 @@ from shared.errors import NotRunning, UsageError
 from shared.params import CONTROLS, SYMBOL_FIELDS
 from shared.ring import RingReader
 from shared.segment import Segment
-from shared.seqlock import read_latched
+from shared.seqlock import read_copy
 from shared.wishes import WishRow
 
 LAYOUTS: dict[str, np.dtype[Any]] = {
@@ -72,10 +72,8 @@ class Workspace:
 
     def portfolio(self) -> npt.NDArray[np.void]:
         """Return a consistent private copy of the published state, dtype ``PORTFOLIO_VIEW``, shape ()."""
-        out = np.empty(1, layout.PORTFOLIO_VIEW)
         body = self._portfolio.body
-        read_latched(body["version"], body["copies"][0].view(np.uint8).reshape(2, -1), out.view(np.uint8))
-        view: npt.NDArray[np.void] = out[0]
+        view: npt.NDArray[np.void] = read_copy(body["version"], body["copies"][0])[0]
         return view
 
     def events(self, *, from_start: bool = False, last: int = 0) -> RingReader:
@@ -143,10 +141,8 @@ class TunerView:
 
     def status(self) -> npt.NDArray[np.void]:
         """Return a consistent private copy of the tuner's status, dtype ``TUNER_VIEW``, shape ()."""
-        out = np.empty(1, layout.TUNER_VIEW)
         body = self._segment.body
-        read_latched(body["version"], body["copies"][0].view(np.uint8).reshape(2, -1), out.view(np.uint8))
-        view: npt.NDArray[np.void] = out[0]
+        view: npt.NDArray[np.void] = read_copy(body["version"], body["copies"][0])[0]
         return view
 
     def events(self, *, from_start: bool = False, last: int = 0) -> RingReader:

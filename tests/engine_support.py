@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
+import os
+from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,13 +20,16 @@ from trader.engine.inputs import ALL, ASK, FIRST, LAST, Gap, InputKind, InputRow
 from trader.engine.state import new_state
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
 START_NS = 1_700_000_100 * NS_PER_S  # a whole second, 40 s before a whole minute
 PHASE_NS = 100 * NS_PER_MS  # market data of a second comes this long after its beginning
 CLOSES = (EventKind.POSITION_CLOSE, EventKind.TARGET_HIT, EventKind.STOP_LOSS, EventKind.TRAILING_EXIT)
 STEP_SIZE = 1.0  # coarse on purpose: a small change of equity then changes no quantity
 CAPITAL_USD = 100_000.0
+
+_SHM = Path("/dev/shm")  # noqa: S108 - where POSIX shared memory is seen on Linux
+_NUMBERS = itertools.count(1)
 
 Rows = list[InputRow]
 Events = npt.NDArray[np.void]
@@ -91,7 +98,7 @@ def zigzag(start_usd: float, step_bps: float, seconds: int) -> list[float]:
 
 
 def param(
-    name: str, value: float, at_s: float = 0.0, symbol: int = 0, source: Source = Source.OPERATOR, ref: int = 2
+    name: str, value: float, at_s: float = 0.0, symbol: int = 0, *, source: Source = Source.OPERATOR, ref: int = 2
 ) -> InputRow:
     """Return an applied value of a symbol."""
     field = index_of(SYMBOL_FIELDS, name)
@@ -121,10 +128,10 @@ def timer(at_s: float) -> InputRow:
 class Story:
     """An engine that is told a market, and everything that came of it."""
 
-    def __init__(self, n_symbols: int = 1, *, perpetual: bool = True, capital_usd: float = CAPITAL_USD, **values: float) -> None:
-        self.engine = Engine(new_state(n_symbols, capital_usd))
+    def __init__(self, n_symbols: int = 1, /, **values: float) -> None:
+        self.engine = Engine(new_state(n_symbols, CAPITAL_USD))
         self.events: Events = np.zeros(0, layout.TRADE_EVENT)
-        self.tell([instrument(i, perpetual=perpetual) for i in range(n_symbols)])
+        self.tell([instrument(i) for i in range(n_symbols)])
         self.tell([param(name, value) for name, value in values.items()])
 
     def tell(self, rows: Rows) -> Story:
@@ -165,6 +172,11 @@ class Story:
         return body["copies"][0][int(body["version"][0]) & 1]
 
 
+def spot(**values: float) -> Story:
+    """Return a story of one spot symbol."""
+    return Story(**values).tell([instrument(perpetual=False)])
+
+
 def eventful_market(seed: int, seconds: int, n_symbols: int = 2) -> Rows:
     """Return a random market that trades: trends that turn, thin books, lost feeds, pauses, emergency exits, changed values."""
     random = np.random.default_rng(seed)
@@ -193,9 +205,24 @@ def _something_else(random: np.random.Generator, at_s: int, n_symbols: int) -> R
     if what < 0.01:
         return [emergency_exit(at_s + 0.3, symbol, Source.TUNER), param("enabled", 1.0, at_s + 0.5, symbol, ref=at_s + 10)]
     if what < 0.03:
-        return [param("cooldown_ms", float(random.integers(1, 11)) * 1000.0, at_s + 0.2, symbol, Source.TUNER, ref=at_s + 10)]
+        return [
+            param("cooldown_ms", float(random.integers(1, 11)) * 1000.0, at_s + 0.2, symbol, source=Source.TUNER, ref=at_s + 10)
+        ]
     if what < 0.05:
         return [param("target_pct", float(random.uniform(1.0, 3.0)), at_s + 0.2, symbol, ref=at_s + 10)]
     if what < 0.06:
         return [disconnected(at_s + 0.4, symbol), timer(at_s + 0.6)]
     return [control("slippage_bps", float(random.uniform(0.0, 10.0)), at_s + 0.7, ref=at_s + 10)] if what < 0.07 else []
+
+
+@contextmanager
+def fresh_instance(prefix: str) -> Iterator[str]:
+    """Hold an instance name nobody else uses; fail if a segment of it is left in /dev/shm (and remove it)."""
+    name = f"{prefix}{os.getpid()}-{next(_NUMBERS)}"
+    try:
+        yield name
+    finally:
+        left = sorted(path.name for path in _SHM.glob(f"trader_{name}_*"))
+        for file in left:
+            (_SHM / file).unlink(missing_ok=True)
+    assert not left, f"segments left behind: {left}"

@@ -118,10 +118,11 @@ class Publisher:
 
     def apply_controls(self, **values: float) -> None:
         """Put values of the controls in force at once, without a wish."""
-        applied = np.array(self._controls.applied())
-        for name, value in values.items():
-            applied["values"][index_of(CONTROLS, name)] = value
-        self._controls.publish(applied)
+        _apply(self._controls, values)
+
+    def apply_symbol(self, symbol: int, **values: float) -> None:
+        """Put values of a symbol in force at once, without a wish."""
+        _apply(self._rows[symbol], values)
 
     def serve(self, refuse: Reason = Reason.NONE) -> None:
         """Start a thread that publishes, and takes wishes and commands; with ``refuse`` it refuses all."""
@@ -183,6 +184,15 @@ def publishing(name: str, symbols: Sequence[str] = ("BTCUSDT", "ETHUSDT"), clock
         publisher.close()
 
 
+def _apply(row: WishRow, values: dict[str, float]) -> None:
+    applied = np.array(row.applied())
+    applied["previous"] = applied["values"]
+    applied["revision"] += 1
+    for name, value in values.items():
+        applied["values"][index_of(row.fields, name)] = value
+    row.publish(applied)
+
+
 def _first_values(row: WishRow) -> npt.NDArray[np.void]:
     applied = np.zeros((), layout.APPLIED)
     applied["values"] = applied["previous"] = defaults(row.fields)
@@ -199,7 +209,7 @@ def _first_view(symbols: Sequence[str], now_ns: int) -> npt.NDArray[np.void]:
     view["time_ns"] = view["started_ns"] = view["last_message_ns"] = now_ns
     view["start_equity_usd"] = view["equity_usd"] = view["cash_usd"] = view["peak_equity_usd"] = 100_000.0
     for i in range(len(symbols)):
-        view["rows"][i]["enabled"] = 1
+        view["rows"][i]["enabled"] = view["rows"][i]["strategy"] = 1
         view["rows"][i]["last_market_ns"] = now_ns
     return view
 

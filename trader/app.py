@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
 from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from typing import Any, Protocol, TypeVar
@@ -27,6 +26,7 @@ from trader.engine.state import State, new_state
 from trader.feeds.instruments import Instrument
 from trader.feeds.stats import FeedStats
 from trader.ledger import Ledger
+from trader.portfolio.fingerprint import CLOSES, FillsHash
 from trader.portfolio.publish import Publisher
 from trader.session import Identity, Session, archive, load
 from trader.settings import Settings
@@ -115,7 +115,7 @@ class Trader:
         self._on_trouble = on_trouble
         self.symbols = list(symbols)
         self.stats = FeedStats()
-        self._fills_hash = hashlib.sha256()
+        self._fills_hash = FillsHash()
         self._counts = {"events": 0, "fills": 0, "trades": 0}
         self.stopping = asyncio.Event()
         self._last_input_ns = clock.monotonic_ns()
@@ -203,12 +203,10 @@ class Trader:
         self._event_ring.push(events)
         self._ledger.write(events)
         fills = events[events["kind"] == EventKind.FILL]
-        for name in ("time_ns", "symbol", "side", "price_usd", "qty", "fee_usd", "cash_usd"):
-            self._fills_hash.update(np.ascontiguousarray(fills[name]).tobytes())
-        closes = (EventKind.POSITION_CLOSE, EventKind.TARGET_HIT, EventKind.STOP_LOSS, EventKind.TRAILING_EXIT)
+        self._fills_hash.add(fills)
         self._counts["events"] += len(events)
         self._counts["fills"] += len(fills)
-        self._counts["trades"] += int(np.isin(events["kind"], closes).sum())
+        self._counts["trades"] += int(np.isin(events["kind"], CLOSES).sum())
         self._on_event(events)
 
     def _publish(self, status: TraderStatus = TraderStatus.RUNNING) -> None:
@@ -259,7 +257,9 @@ class Trader:
                 return await ask()
             except FeedError as error:
                 self.stats.last_error = str(error)
-                self._on_trouble(f"FEED STALE: {error}; entries are blocked, trying again in {wait_s:.0f} s")
+                self._on_trouble(
+                    f"FEED STALE: {error}; entries are blocked, trying again in {wait_s:.0f} s. No network? Use --venue sim."
+                )
             await asyncio.sleep(wait_s)
             wait_s = min(wait_s * 2, 30.0)
 
@@ -319,7 +319,7 @@ class Trader:
             cash_usd=float(view["cash_usd"]),
             realised_usd=float(view["realised_usd"]),
             fees_usd=float(view["fees_usd"]),
-            fills_hash=self._fills_hash.hexdigest()[:16],
+            fills_hash=self._fills_hash.text,
             tops={symbol: book_top(self.state, i) for i, symbol in enumerate(self.symbols) if rows[i]["book_valid"]},
         )
 

@@ -19,6 +19,7 @@ import numpy.typing as npt
 from shared.errors import JournalError
 from shared.events import EventKind, Reason, Source, describe, field_name, words
 from shared.layout import TRADE_EVENT
+from trader.portfolio.fingerprint import CLOSES
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS events (
@@ -39,8 +40,6 @@ CREATE TABLE IF NOT EXISTS applied (
     seq INTEGER PRIMARY KEY, time_ns INTEGER NOT NULL, symbol TEXT, field TEXT NOT NULL, old REAL NOT NULL, new REAL NOT NULL,
     source TEXT NOT NULL, revision INTEGER NOT NULL, decision_id INTEGER NOT NULL);
 """
-
-_CLOSES = (EventKind.POSITION_CLOSE, EventKind.TARGET_HIT, EventKind.STOP_LOSS, EventKind.TRAILING_EXIT)
 
 
 class Ledger:
@@ -124,7 +123,7 @@ def store(database: sqlite3.Connection, events: Iterable[Any], symbols: list[str
             database.execute("INSERT OR IGNORE INTO orders VALUES (?,?,?,?,?,?,?,?,?)", _order(event, symbol))
         elif kind is EventKind.FILL:
             database.execute("INSERT OR IGNORE INTO fills VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?)", _fill(event, symbol))
-        elif kind in _CLOSES:
+        elif kind in CLOSES:
             database.execute("INSERT OR IGNORE INTO trades VALUES (?,?,?,?,?,?,?,?,?,?,?,?)", _trade(event, symbol))
         elif kind in (EventKind.CONFIG_APPLIED, EventKind.TUNER_CONFIG) and field_name(int(event["field"])):
             database.execute("INSERT OR IGNORE INTO applied VALUES (?,?,?,?,?,?,?,?,?)", _applied(event, symbol))

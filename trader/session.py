@@ -19,7 +19,7 @@ import numpy.typing as npt
 from shared.errors import ConfigError, JournalError
 from shared.layout import INPUT, layout_hash
 from trader.engine.journal import check_chain
-from trader.engine.state import STATE, State
+from trader.engine.state import STATE, State, copy_state
 
 Inputs = npt.NDArray[np.void]
 
@@ -125,23 +125,53 @@ def load(folder: Path, identity: Identity) -> tuple[State, Inputs] | None:
     checkpoints = sorted(folder.glob("checkpoint-*.bin"))
     if not checkpoints:
         return None
-    head, _, data = checkpoints[-1].read_bytes().partition(b"\n")
-    try:
-        stored = msgspec.json.decode(head, type=Identity)
-    except msgspec.DecodeError as error:
-        raise JournalError(f"{checkpoints[-1].name}: damaged header ({error}); start with --fresh to begin anew") from error
+    stored, state = _read_checkpoint(checkpoints[-1])
     if stored != identity:
         raise ConfigError(
             f"stored state: was of {stored.venue} {','.join(stored.symbols)} (layout {stored.layout}), expected {identity.venue} "
             f"{','.join(identity.symbols)} (layout {identity.layout}); use --fresh to discard it, or another --instance"
         )
-    if len(data) != STATE.itemsize:
-        raise JournalError(f"{checkpoints[-1].name}: was {len(data)} bytes, expected {STATE.itemsize}; start with --fresh")
-    state: Any = np.frombuffer(data, STATE).copy()
+    if state is None:
+        raise JournalError(f"{checkpoints[-1].name}: was cut short, expected a whole state; start with --fresh to begin anew")
     seq = int(state["input_seq"][0])
     inputs = _read_log(folder / f"inputs-{seq + 1:020d}.bin")
     check_chain(inputs, seq)
     return state, inputs
+
+
+def first_checkpoint(folder: Path) -> tuple[Identity, State]:
+    """Return the oldest checkpoint of a session that keeps everything: where a replay of it begins.
+
+    Errors
+    ------
+    JournalError
+        If there is none, or it is of another version of the program.
+    """
+    checkpoints = sorted(folder.glob("checkpoint-*.bin"))
+    if not checkpoints:
+        raise JournalError(f"session {folder.name}: was without a checkpoint, expected one; let the trader run longer")
+    identity, state = _read_checkpoint(checkpoints[0])
+    if state is None or identity.layout != layout_hash(STATE):
+        raise JournalError(
+            f"session {folder.name}: was made by another version, expected layout {layout_hash(STATE)}; record it anew"
+        )
+    return identity, state
+
+
+def read_inputs(folder: Path) -> Inputs:
+    """Return every input of a session that keeps everything, in order."""
+    parts = [_read_log(path) for path in sorted(folder.glob("inputs-*.bin"))]
+    return np.concatenate(parts) if parts else np.zeros(0, INPUT)
+
+
+def _read_checkpoint(path: Path) -> tuple[Identity, State | None]:
+    """Return whose state it is, and the state, or None where the file's size is not that of a state."""
+    head, _, data = path.read_bytes().partition(b"\n")
+    try:
+        identity = msgspec.json.decode(head, type=Identity)
+    except msgspec.DecodeError as error:
+        raise JournalError(f"{path.name}: damaged header ({error}); start with --fresh to begin anew") from error
+    return identity, np.frombuffer(data, STATE).copy() if len(data) == STATE.itemsize else None
 
 
 def archive(folder: Path, now_ns: int) -> None:

@@ -39,7 +39,8 @@ class Controls:
         listed = ", ".join(f"{p.symbol} {p.qty:+.6g}" for p in held) or "none is open now"
         self._ask(
             "EMERGENCY EXIT",
-            f"Closes {len(held)} position(s) at market: {listed}.\nStops new entries. This cannot be undone.",
+            f"Closes {len(held)} position(s) at market, which cannot be undone: {listed}.\n"
+            "Every symbol stays paused until it is resumed.",
             "CLOSE EVERYTHING",
             lambda: self._send(Request(label="emergency exit", command=CommandKind.EMERGENCY_EXIT)),
         )
@@ -87,11 +88,15 @@ class Controls:
             self.set_trading(not self._view.config.trading_enabled)
 
     def toggle_symbol(self) -> None:
-        """Pause or resume the selected symbol."""
+        """Pause the selected symbol at once; ask before it is resumed."""
         if self._view and self._view.config.symbol:
             config = self._view.config
-            what = "pause" if config.enabled else "resume"
-            self.apply({ENABLED_FIELD: float(not config.enabled)}, f"{what} {config.symbol}")
+            if config.enabled:
+                self.apply({ENABLED_FIELD: 0.0}, f"pause {config.symbol}")
+                return
+            text = f"New positions may be opened in {config.symbol} again."
+            resume = f"resume {config.symbol}"
+            self._ask("RESUME SYMBOL", text, resume.upper(), lambda: self.apply({ENABLED_FIELD: 1.0}, resume))
 
     def tune_now(self) -> None:
         """Make the tuner run at once."""

@@ -8,7 +8,6 @@ import dearpygui.dearpygui as dpg
 
 from dashboard.desktop.theme import Style
 from dashboard.figures import WHITE
-from shared.events import GREY
 
 DIALOG = "dialog"
 CONFIRM = "dialog_confirm"
@@ -32,7 +31,6 @@ class Dialog:
             with dpg.group(horizontal=True):
                 dpg.add_button(tag=CONFIRM, width=style.px(220), height=style.px(30), callback=self.confirm)
                 dpg.add_button(tag=CANCEL, label="Cancel (Esc)", width=style.px(140), height=style.px(30), callback=self.cancel)
-            self._hint = dpg.add_text("", color=GREY)
         dpg.bind_item_theme(CONFIRM, style.danger)
 
     @property

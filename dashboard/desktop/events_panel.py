@@ -70,4 +70,10 @@ def matches(line: EventLine, typed: str, *, only_ai: bool) -> bool:
     if only_ai and not line.ai:
         return False
     text = f"{line.time} {line.text}".lower()
-    return all(word[1:] not in text if len(word) > 1 and word[0] == "-" else word in text for word in typed.lower().split())
+    return all(_passes(word, text) for word in typed.lower().split())
+
+
+def _passes(word: str, text: str) -> bool:
+    if word.startswith("-"):
+        return word == "-" or word[1:] not in text  # a minus alone is a word still being typed
+    return word in text

@@ -76,7 +76,6 @@ class Table:
         self._rows: list[int] = []
         self._picks: list[int] = []
         self._shown = rows
-        self._picked = -1
         with dpg.table(
             tag=name,
             header_row=True,

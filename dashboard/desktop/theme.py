@@ -7,7 +7,6 @@ from pathlib import Path
 import dearpygui.dearpygui as dpg
 
 from dashboard.model import Colour
-from shared.errors import ConfigError
 from shared.events import CYAN, ORANGE, PURPLE, RED
 
 FONT = Path(__file__).resolve().parent.parent / "fonts" / "DejaVuSansMono.ttf"
@@ -59,13 +58,6 @@ def font_problem() -> str:
     if FONT.is_file():
         return ""
     return f"font: was missing at {FONT.name} in dashboard/fonts, expected it in the installation; signs like ▲ ✓ show as ?"
-
-
-def check_scale(scale: float) -> float:
-    """Return the scale, or raise :class:`ConfigError`."""
-    if not 0.5 <= scale <= 4.0:
-        raise ConfigError(f"scale: was {scale:g}, expected 0.5 to 4")
-    return scale
 
 
 def _fonts(scale: float) -> tuple[int, int]:

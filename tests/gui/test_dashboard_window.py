@@ -127,7 +127,7 @@ def test_an_ai_event_is_purple_on_the_screen(app: App, publisher: Publisher) -> 
     publisher.push_tuner(TunerEventKind.DECISION, [(8, 1.0, 0.8)], action=1, confidence_pct=80, text=b"calm")
     app.wait_until(lambda: app.colour_count(PURPLE, "panel_events") > before + 100)
     app.wait_until(lambda: app.colour_count(PURPLE, "panel_positions") > 20)  # SMART, while the tuner is active
-    assert app.value("wheel") == "[AI TUNER]"
+    app.wait_until(lambda: app.value("wheel") == "[AI TUNER]")
 
 
 def test_sigterm_ends_it_cleanly(app: App, publisher: Publisher) -> None:

@@ -80,7 +80,7 @@ def _print_latency(system: System) -> None:
     """Print what the issue asks for; shown with ``pytest -s``."""
     with sqlite3.connect(system.home / system.instance / "audit.sqlite") as database:
         records = [json.loads(row) for (row,) in database.execute("SELECT record FROM audit WHERE status = 'APPLIED'")]
-    waited_ms = records[0]["waited_ms"]
+    waited_ms = records[0]["applied"]["waited_ms"]
     assert waited_ms > 0
     print(f"\nwrite to applied: {waited_ms:.2f} ms")  # noqa: T201
 

@@ -6,6 +6,7 @@ import json
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -83,6 +84,9 @@ class Tuner:
 
     def status(self) -> TunerStatus:
         return TunerStatus(int(self.view.status()["status"]))
+
+    def beaten_since(self, time_ns: int) -> bool:
+        return self.view.heartbeat_ns > time_ns
 
     def close(self) -> None:
         self.stop.set()
@@ -231,7 +235,7 @@ def test_the_heart_beats_while_a_model_thinks(trader: Trader, tmp_path: Path) ->
         eventually(lambda: tuner.status() is TunerStatus.WORKING)
         for _ in range(5):
             last_ns = tuner.view.heartbeat_ns
-            eventually(lambda last_ns=last_ns: tuner.view.heartbeat_ns > last_ns, within_s=0.5)
+            eventually(partial(tuner.beaten_since, last_ns), within_s=0.5)
         assert tuner.results == []
 
 

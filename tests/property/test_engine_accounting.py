@@ -55,7 +55,7 @@ def test_a_flip_realises_the_old_side_and_opens_the_new_at_its_price(
     symbol = state[0]["symbols"][0]
     apply_fill(state[0], symbol, side * qty, entry, 0.0)
     realised = apply_fill(state[0], symbol, -side * qty * (1.0 + more), leave, 0.0)
-    assert realised == pytest.approx(side * qty * (leave - entry), rel=1e-12)
+    assert realised == pytest.approx(side * qty * (leave - entry), rel=1e-9, abs=1e-12 * qty * entry)
     assert symbol["realised_usd"] == realised
     assert symbol["entry_price_usd"] == leave
     assert symbol["position_qty"] == pytest.approx(-side * qty * more, rel=1e-9)

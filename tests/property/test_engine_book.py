@@ -82,7 +82,7 @@ class BookAgainstDict(RuleBasedStateMachine):
 
 def average_price(book_side: list[tuple[float, float]], qty: float) -> float:
     left, paid, price = qty, 0.0, 0.0
-    for price, there in book_side:  # noqa: B007 - the worst price seen is paid for the rest
+    for price, there in book_side:
         taken = min(left, there)
         paid, left = paid + taken * price, left - taken
         if left <= 0.0:

@@ -12,7 +12,7 @@ from shared.layout import INPUT, TRADE_EVENT
 from tests.engine_support import CAPITAL_USD, eventful_market, instrument
 from trader.engine.engine import Engine
 from trader.engine.inputs import batch
-from trader.engine.state import new_state
+from trader.engine.state import copy_state, new_state
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -74,7 +74,7 @@ def test_a_checkpoint_and_the_log_since_are_the_original(seed: int, one: int, ot
     logged: list[npt.NDArray[np.void]] = []
     engine = Engine(new_state(2, CAPITAL_USD), log=lambda inputs: logged.append(inputs.copy()))
     engine.process(parts[0])
-    checkpoint = engine.state.copy()
+    checkpoint = copy_state(engine.state)
     events = [engine.process(part) for part in parts[1:]]
     recovered = Engine(checkpoint)
     since = np.concatenate([np.zeros(0, INPUT), *logged])

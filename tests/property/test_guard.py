@@ -107,8 +107,8 @@ def _within_limits(verdict: Verdict, snapshot: Snapshot) -> None:
     assert after[BASE] <= after[CAP]
 
 
+@settings(deadline=None, max_examples=400)
 @given(_snapshots(), DECISIONS, PAST)
-@settings(max_examples=400)
 def test_whatever_is_proposed_the_outcome_is_in_bounds_in_steps_and_small(
     snapshot: Snapshot, decision: Decision, past: list[Past]
 ) -> None:
@@ -122,6 +122,7 @@ def test_whatever_is_proposed_the_outcome_is_in_bounds_in_steps_and_small(
         assert verdict.changes == ()
 
 
+@settings(deadline=None)
 @given(_values(), UPDATES)
 def test_a_raise_of_risk_never_passes_while_trading_is_halted(values: tuple[float, ...], update: Decision) -> None:
     halted = make_snapshot(make_facts(params=values), halted=True)
@@ -129,6 +130,7 @@ def test_a_raise_of_risk_never_passes_while_trading_is_halted(values: tuple[floa
     assert all(change.risk <= 0 for change in verdict.changes)
 
 
+@settings(deadline=None)
 @given(
     _values(),
     UPDATES,
@@ -140,17 +142,20 @@ def test_override_and_off_always_win(values: tuple[float, ...], update: Decision
     assert judge(snapshot, update, [], LIMITS, NOW_NS).action is Action.HOLD
 
 
+@settings(deadline=None)
 @given(_snapshots(), DECISIONS, st.floats(LIMITS.valid_for_s + 0.001, 1e6))
 def test_a_late_answer_changes_nothing(snapshot: Snapshot, decision: Decision, late_s: float) -> None:
     assert judge(snapshot, decision, [], LIMITS, NOW_NS + int(late_s * NS_PER_S)).action is Action.HOLD
 
 
+@settings(deadline=None)
 @given(_snapshots(), DECISIONS, st.floats(LIMITS.max_heartbeat_age_ms, exclude_min=True) | st.just(math.nan))
 def test_a_silent_trader_changes_nothing(snapshot: Snapshot, decision: Decision, silence_ms: float) -> None:
     stale = make_snapshot(*snapshot.symbols, heartbeat_age_ms=silence_ms)
     assert judge(stale, decision, [], LIMITS, NOW_NS).action is Action.HOLD
 
 
+@settings(deadline=None)
 @given(_snapshots(), ANYTHING)
 def test_nonsense_never_raises_and_never_acts_beyond_the_limits(snapshot: Snapshot, decision: Decision) -> None:
     verdict = judge(snapshot, decision, [], LIMITS, NOW_NS)
@@ -159,6 +164,7 @@ def test_nonsense_never_raises_and_never_acts_beyond_the_limits(snapshot: Snapsh
         assert verdict.action is Action.HOLD
 
 
+@settings(deadline=None)
 @given(_snapshots(), DECISIONS, st.integers(0, len(PARAMS) - 1), st.floats(2.01, 100), st.booleans())
 def test_one_wild_value_refuses_the_whole_update(
     snapshot: Snapshot, decision: Decision, field: int, ranges: float, above: bool
@@ -172,6 +178,7 @@ def test_one_wild_value_refuses_the_whole_update(
     assert judge(snapshot, update, [], LIMITS, NOW_NS).ruling is Ruling.REJECT
 
 
+@settings(deadline=None)
 @given(_snapshots(), DECISIONS, PAST)
 def test_the_same_question_gets_the_same_answer(snapshot: Snapshot, decision: Decision, past: list[Past]) -> None:
     assert judge(snapshot, decision, past, LIMITS, NOW_NS) == judge(snapshot, decision, past, LIMITS, NOW_NS)

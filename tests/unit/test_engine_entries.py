@@ -21,6 +21,7 @@ from tests.engine_support import (
     param,
     quote,
     ramp,
+    spot,
     timer,
     trade,
     zigzag,
@@ -95,9 +96,9 @@ def test_a_position_is_never_added_to() -> None:
 
 
 def test_spot_does_not_sell_what_it_has_not() -> None:
-    story = Story(perpetual=False).tell(market(ramp(100.0, -2.0, 70)))
+    story = spot().tell(market(ramp(100.0, -2.0, 70)))
     assert story.why() is Reason.LONG_ONLY
-    assert Story(perpetual=True).tell(market(ramp(100.0, -2.0, 70))).symbol()["position_qty"] < 0.0
+    assert Story().tell(market(ramp(100.0, -2.0, 70))).symbol()["position_qty"] < 0.0
 
 
 def test_the_first_reason_in_order_is_the_one_told() -> None:

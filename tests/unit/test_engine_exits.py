@@ -21,11 +21,11 @@ from tests.engine_support import (
     param,
     quote,
     ramp,
-    row,
     second_ns,
+    spot,
     timer,
 )
-from trader.engine.inputs import Gap, InputKind
+from trader.engine.inputs import Gap, InputKind, row
 from trader.strategies.technical import MINIMUM_HOLD_NS
 
 if TYPE_CHECKING:
@@ -157,10 +157,10 @@ def test_a_late_turn_reverses_as_soon_as_the_signal_is_strong_enough() -> None:
 
 
 def test_spot_is_long_only_and_a_reversal_does_not_open_a_short() -> None:
-    falling = Story(perpetual=False).tell(market(ramp(100.0, -2.0, 80)))
+    falling = spot().tell(market(ramp(100.0, -2.0, 80)))
     assert not len(falling.of(EventKind.FILL))
     assert falling.why() is Reason.LONG_ONLY
-    story = Story(perpetual=False, **WIDE).tell(market(ramp(100.0, 2.0, ENTERED_S)))
+    story = spot(**WIDE).tell(market(ramp(100.0, 2.0, ENTERED_S)))
     story.tell(market(ramp(100.0, -1.5, 110), ENTERED_S))
     assert only_close(story)["reason"] == Reason.REVERSAL
     assert story.of(EventKind.POSITION_OPEN)["side"].tolist() == [LONG]

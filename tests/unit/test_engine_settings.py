@@ -6,9 +6,9 @@ import pytest
 
 from shared.events import CONTROL_FIELDS, CommandKind, EventKind, Reason, Source, Status
 from shared.params import CONTROLS, SYMBOL_FIELDS, defaults, index_of
-from tests.engine_support import ALL, Story, batch, control, emergency_exit, market, param, ramp, row, second_ns
+from tests.engine_support import Story, control, emergency_exit, market, param, ramp, second_ns
 from trader.engine.engine import Engine
-from trader.engine.inputs import InputKind
+from trader.engine.inputs import ALL, InputKind, batch, row
 from trader.engine.state import new_state
 
 RISE = ramp(100.0, 2.0, 64)

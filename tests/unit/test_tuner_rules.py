@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from shared.events import Action, Reason, Regime, Source
@@ -49,6 +49,13 @@ def test_a_trend_widens_the_deviation_and_the_target(regime: Regime) -> None:
     named = _named(_decide(make_facts(regime=regime, efficiency=0.4))[0])
     assert named["ema_dev_trending_pct"] > 1.0
     assert named["target_pct"] > 1.5
+
+
+def test_size_only_grows_on_results() -> None:
+    trend = {"regime": Regime.TRENDING_UP, "efficiency": 0.4, "base_position_pct": 1.5}
+    done = {"ema_dev_trending_pct": 1.5, "target_pct": 2.5, "pullback_pct": 0.8}
+    assert _named(_decide(make_facts(trades=10, **trend, **done))[0]) == {"base_position_pct": 2.0}
+    assert _decide(make_facts(trades=9, **trend, **done))[0].action is Action.HOLD
 
 
 def test_a_market_that_never_trades_gets_the_one_blocking_check_loosened() -> None:
@@ -107,6 +114,7 @@ SITUATIONS = st.fixed_dictionaries(
 )
 
 
+@settings(deadline=None)
 @given(SITUATIONS)
 def test_the_guard_never_has_to_cut_what_the_rules_propose(situation: dict[str, Any]) -> None:
     decision, snapshot = _decide(make_facts(fees_usd=50.0, recent=(LOSS,), **situation))

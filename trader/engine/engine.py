@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from shared.layout import TRADE_EVENT
 from trader.engine.outbox import new_outbox
-from trader.engine.state import State
+from trader.engine.state import State, copy_state
 from trader.engine.step import run
 
 Events = npt.NDArray[np.void]
@@ -56,4 +56,4 @@ class Engine:
 
     def fork(self) -> Engine:
         """Return an engine that goes on from a copy of this state, logging nothing."""
-        return Engine(self.state.copy())
+        return Engine(copy_state(self.state))

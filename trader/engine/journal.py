@@ -16,7 +16,7 @@ from shared.errors import JournalError, LayoutMismatch, NotRunning, SharedMemory
 from shared.layout import INPUT, JOURNAL_CAPACITY, record, ring
 from shared.ring import RingReader, RingWriter
 from shared.segment import Segment
-from shared.seqlock import begin_write, commit_write, read_latched
+from shared.seqlock import begin_write, commit_write, read_copy
 from trader.engine.state import STATE, State
 
 JOURNAL = ring(INPUT, JOURNAL_CAPACITY)
@@ -83,9 +83,7 @@ def recover(instance: str) -> tuple[State, Inputs] | None:
     if checkpoint.owner_alive:
         pid = int(checkpoint.header["owner_pid"][0])
         raise SharedMemoryError(f"trader: already running as process {pid}; stop it or choose another --instance")
-    state: Any = np.zeros(1, STATE)
-    body = checkpoint.body
-    read_latched(body["version"], body["copies"][0].view(np.uint8).reshape(2, -1), state.view(np.uint8))
+    state: Any = read_copy(checkpoint.body["version"], checkpoint.body["copies"][0])
     reader = RingReader(journal.body, from_start=True)
     inputs = reader.read(JOURNAL_CAPACITY)
     inputs = inputs[inputs["seq"] > state["input_seq"][0]]

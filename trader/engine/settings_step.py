@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-
 from shared.compiled import compiled
 from shared.events import CONTROL_FIELDS, CommandKind, EventKind, Reason, Source, Status
 from trader.engine.inputs import ALL

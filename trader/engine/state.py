@@ -175,3 +175,9 @@ def new_state(n_symbols: int, capital_usd: float) -> State:
         settings["revision"] = 1
     fresh: State = state
     return fresh
+
+
+def copy_state(state: State) -> State:
+    """Return a copy to the last byte: numpy's own copy of a record leaves whatever was in memory in its padding."""
+    same: State = state.view(np.uint8).copy().view(STATE)
+    return same

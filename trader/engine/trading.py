@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-
 from shared.compiled import compiled
 from shared.events import EventKind, Reason, Source
 from shared.layout import RECENT_TRADES

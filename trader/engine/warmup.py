@@ -26,7 +26,7 @@ def warm_up(clock: Clock, say: Callable[[str], None]) -> None:
 def _exercise() -> None:
     from shared import layout
     from shared.ring import RingReader, RingWriter
-    from shared.seqlock import read_latched
+    from shared.seqlock import read_copy
     from trader.engine.engine import Engine
     from trader.engine.inputs import InputKind, batch, row
     from trader.engine.state import new_state
@@ -40,8 +40,7 @@ def _exercise() -> None:
     reader.read()
     body = np.zeros(1, layout.PORTFOLIO)
     publish_into(engine.state, body["version"], body["copies"][0].view(PUBLISHED), np.zeros(8, np.int64))
-    out = np.zeros(1, layout.PORTFOLIO_VIEW)
-    read_latched(body["version"], body["copies"][0].view(np.uint8).reshape(2, -1), out.view(np.uint8))
+    read_copy(body["version"], body["copies"][0])
 
 
 if __name__ == "__main__":

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-
 from shared.compiled import compiled
 from trader.market.indicators import indicators_step
 

@@ -33,7 +33,9 @@ if TYPE_CHECKING:
 @click.option("--duration", metavar="S", type=float, help="Simulated seconds until the flow ends.")
 @click.option("--once", is_flag=True, help="Exit when the flow has ended and all clients have left.")
 @click.option("--instance", help="Instance whose folder gets simulator.json (or TRADER_INSTANCE).")
-@click.option("--with-parent", is_flag=True, hidden=True, help="End when standard input closes: with the process that started it.")
+@click.option(
+    "--with-parent", is_flag=True, hidden=True, help="End when standard input closes: with the process that started it."
+)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON line when listening.")
 def main(
     *,
@@ -108,9 +110,7 @@ def _open_source(
     return GeneratedSource(Market(market or "usdm"), names, seed, clock.now_ns(), duration_s)
 
 
-async def _serve(
-    source: Source, options: ServerOptions, clock: Clock, instance: str, *, with_parent: bool, as_json: bool
-) -> int:
+async def _serve(source: Source, options: ServerOptions, clock: Clock, instance: str, *, with_parent: bool, as_json: bool) -> int:
     from trader.simulator.presence import announced
     from trader.simulator.server import HOST, SimulatorServer
 

@@ -8,6 +8,7 @@ import numpy as np
 
 from shared.clock import SystemClock
 from shared.errors import UsageError
+from shared.params import CONTROLS, SYMBOL_FIELDS
 from shared.segment import Segment
 from shared.workspace import LAYOUTS
 from trader.engine.journal import CHECKPOINT, JOURNAL
@@ -23,6 +24,7 @@ _WRITERS = {
     "journal": "trader",
     "checkpoint": "trader",
 }
+_LATCHED = ("desired", "applied")
 _SHOWN = 8  # values of a long array, and slots of a ring
 
 
@@ -78,7 +80,11 @@ def _walk(value: Any, path: str, rows: list[dict[str, Any]]) -> None:
 
 def _walk_field(value: Any, name: str, path: str, rows: list[dict[str, Any]]) -> None:
     field = value[name]
-    if field.dtype.names is None:
+    if name in _LATCHED and f"{name}_version" in value.dtype.names:
+        _walk_latched(value, name, path, rows)
+    elif name in ("values", "previous", "sources") and field.shape:
+        _walk_values(field, path, rows)
+    elif field.dtype.names is None:
         rows.append({"field": path, "unit": _unit(name), "value": _plain(field)})
     elif field.shape == ():
         _walk(field, path, rows)
@@ -91,6 +97,22 @@ def _walk_field(value: Any, name: str, path: str, rows: list[dict[str, Any]]) ->
         used = [i for i in range(len(flat)) if flat[i].tobytes().strip(b"\0")]
         for i in used[:64]:
             _walk(flat[i], f"{path}[{i}]", rows)
+
+
+def _walk_latched(value: Any, name: str, path: str, rows: list[dict[str, Any]]) -> None:
+    """Show the readable copy of each latched pair: of the controls, or of every configured symbol."""
+    versions = np.atleast_1d(value[f"{name}_version"])
+    pairs = value[name].reshape(len(versions), 2)
+    used = len(versions) if len(versions) == 1 else int(value["count"])
+    for i in range(used):
+        where = path if len(versions) == 1 else f"{value['symbols'][i].decode()}.{name}"
+        _walk(pairs[i][int(versions[i]) & 1], where, rows)
+
+
+def _walk_values(field: Any, path: str, rows: list[dict[str, Any]]) -> None:
+    """Show a row of parameters or controls by name."""
+    names = CONTROLS if path.startswith(_LATCHED) else SYMBOL_FIELDS
+    rows.extend({"field": f"{path}.{p.name}", "unit": p.unit, "value": _plain(field[i])} for i, p in enumerate(names))
 
 
 def _unit(name: str) -> str:

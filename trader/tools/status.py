@@ -76,6 +76,7 @@ def status_words(data: dict[str, Any]) -> str:
     """Return the page for a human."""
     badge = "PAPER · SIMULATED" if data["simulated"] else "PAPER"
     feed = "no data yet" if data["feed_age_ms"] is None else f"{data['feed_age_ms']:.0f} ms"
+    feed += "" if data["connected"] else " (FEED STALE: not connected, entries are blocked)"
     gain = data["equity_usd"] - data["start_equity_usd"]
     mode = TunerMode(data["tuner_mode"]).name.lower()
     flags = [f"tuner {mode}", f"override {'ON' if data['manual_override'] else 'off'}"]

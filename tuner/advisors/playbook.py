@@ -11,6 +11,8 @@ from tuner.snapshot import SymbolFacts
 
 MOST_CHANGES = 3
 _TOLERANCE = 0.02  # of a parameter's range: nearer than this it stands where it should
+_SIZES = ("base_position_pct", "max_position_pct")
+_TRADES_TO_GROW = 10  # closed trades before a larger size can be said to have earned it
 _RAISING_SHARE = 0.5  # as the guard's: a raise of risk moves half a step
 
 
@@ -55,8 +57,9 @@ COSTLY = Playbook(
 
 def steps(playbook: Playbook, facts: SymbolFacts) -> tuple[Change, ...]:
     """Return the next steps of a symbol toward a playbook: at most three, none longer than a decision may make."""
-    changes = (step(facts, name, wanted) for name, wanted in playbook.wants)
-    return tuple(change for change in changes if change is not None)[:MOST_CHANGES]
+    changes = [step(facts, name, wanted) for name, wanted in playbook.wants]
+    unproven = facts.trades < _TRADES_TO_GROW
+    return tuple(c for c in changes if c is not None and not (unproven and c.risk > 0 and c.param.name in _SIZES))[:MOST_CHANGES]
 
 
 def step(facts: SymbolFacts, name: str, wanted: float) -> Change | None:

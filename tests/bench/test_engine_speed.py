@@ -1,0 +1,129 @@
+"""What a tick costs, from the compiled loop to the published state, on the recorded frames."""
+
+from __future__ import annotations
+
+import gzip
+import time
+import uuid
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+import numpy.typing as npt
+import pytest
+
+from shared.clock import SystemClock
+from shared.compiled import compiled
+from shared.layout import INPUT
+from tests.bench.conftest import Figures
+from tests.support import recorded
+from trader.app import Trader
+from trader.engine.engine import Engine
+from trader.engine.inputs import InputKind, batch, row
+from trader.engine.state import new_state
+from trader.feeds.binance.handler import BinanceHandler
+from trader.feeds.stats import FeedStats
+from trader.settings import Settings
+
+INSTRUMENT = row(InputKind.INSTRUMENT, 0, 0, flags=1, a=0.1, b=0.001, c=100.0)
+
+
+def frames(limit: int) -> tuple[list[bytes], bytes]:
+    """Return the first recorded USD-M frames and the snapshot among them."""
+    path = next(iter(sorted(recorded("binance_usdm_raw_ws_2024").glob("*.gz"))))
+    found: list[bytes] = []
+    snapshot = b""
+    with gzip.open(path) as file:
+        for line in file:
+            payload = line.partition(b" ")[2].strip()
+            if payload.startswith(b'{"stream"'):
+                found.append(payload)
+            else:
+                snapshot = payload
+            if len(found) >= limit:
+                break
+    return found, snapshot
+
+
+def handler() -> BinanceHandler:
+    return BinanceHandler("usdm", ["BTCUSDT"], "trade", SystemClock(), FeedStats(), hold=False)
+
+
+def as_inputs(limit: int) -> npt.NDArray[np.void]:
+    """Return the recorded frames as inputs a millisecond apart."""
+    feed, (payloads, snapshot) = handler(), frames(limit)
+    parts = [batch([INSTRUMENT])]
+    for number, payload in enumerate(payloads):
+        feed.on_frame(payload)
+        if number == 500:
+            feed.on_snapshot("BTCUSDT", snapshot)
+        parts.append(feed.take())
+    inputs: npt.NDArray[np.void] = np.concatenate([part for part in parts if len(part)]).astype(INPUT)
+    inputs["time_ns"] = 1_700_000_000_000_000_000 + np.arange(len(inputs)) * 1_000_000
+    inputs["seq"] = np.arange(1, len(inputs) + 1)
+    return inputs
+
+
+@compiled
+def only_read(records: Any) -> float:
+    """Touch every record and do nothing with it: the least any loop over the log can cost."""
+    total = 0.0
+    for i in range(len(records)):
+        total += records[i].a
+    return total
+
+
+def best_of(times: int, work: Any) -> float:
+    durations = []
+    for _ in range(times):
+        start = time.perf_counter()
+        work()
+        durations.append(time.perf_counter() - start)
+    return min(durations)
+
+
+def test_engine_loop(benchmark: Any, figures: Figures) -> None:
+    inputs = as_inputs(60_000)
+    only_read(inputs)
+
+    def replay() -> None:
+        Engine(new_state(1, 100_000.0)).replay(inputs)
+
+    benchmark.pedantic(replay, rounds=5, warmup_rounds=1)
+    engine_ns = best_of(5, replay) / len(inputs) * 1e9
+    limit_ns = best_of(5, lambda: only_read(inputs)) / len(inputs) * 1e9
+    figures.add(
+        f"engine loop ({len(inputs):,} recorded inputs)",
+        f"{engine_ns:.1f} ns an input",
+        f"{engine_ns / limit_ns:.0f} x reading the log ({limit_ns:.2f} ns)",
+    )
+
+
+def test_frame_to_published(benchmark: Any, figures: Figures, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TRADER_HOME", str(tmp_path))
+    payloads, snapshot = frames(30_000)
+    settings = Settings(instance=f"b{uuid.uuid4().hex[:8]}", venue="sim")
+    trader = Trader(settings, ["BTCUSDT"], SystemClock(), simulated=False, on_event=lambda _: None, on_trouble=lambda _: None)
+    trader.take([INSTRUMENT])
+    feed = handler()
+    durations_ns: list[int] = []
+
+    def session() -> None:
+        for number, payload in enumerate(payloads):
+            start = time.perf_counter_ns()
+            feed.on_frame(payload)
+            trader.ingest(feed.take())
+            durations_ns.append(time.perf_counter_ns() - start)
+            if number == 500:
+                feed.on_snapshot("BTCUSDT", snapshot)
+
+    benchmark.pedantic(session, rounds=1)
+    trader.close()
+    p50, p99 = np.percentile(durations_ns[1000:], [50, 99]) / 1000
+    decode_us = best_of(3, lambda: [msgspec.json.decode(payload) for payload in payloads]) / len(payloads) * 1e6
+    figures.add(
+        "frame received → state published",
+        f"p50 {p50:.1f} µs, p99 {p99:.1f} µs",
+        f"p50 is {p50 / decode_us:.1f} x decoding the JSON alone ({decode_us:.1f} µs)",
+    )

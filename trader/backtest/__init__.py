@@ -1,0 +1,1 @@
+"""Backtests: the engine's own step over the inputs of a kept session."""

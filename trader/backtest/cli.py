@@ -1,0 +1,46 @@
+"""The command ``trader_backtest``."""
+
+from __future__ import annotations
+
+import json
+
+import click
+
+from shared.console import exit_codes
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+def main() -> None:
+    """Replay what was recorded through the very engine that traded it."""
+
+
+@main.command()
+@click.argument("session")
+@click.option("--set", "changes", multiple=True, metavar="NAME=VALUE", help="Replay with another value of a parameter.")
+@click.option("--instance", help="Name of the system. [env: TRADER_INSTANCE]")
+@click.option("--json", "as_json", is_flag=True, help="Answer in JSON.")
+def run(*, session: str, changes: tuple[str, ...], instance: str | None, as_json: bool) -> None:
+    """Replay SESSION (kept by `trader --session NAME`) as it was, and with --set beside it."""
+    with exit_codes():
+        import msgspec
+
+        from shared.paths import home_dir, instance_name
+        from trader.backtest.replay import KeptSession, describe
+
+        kept = KeptSession(home_dir(instance_name(instance)) / "sessions" / session)
+        results = {"as recorded": kept.replay({})}
+        if changes:
+            results["changed"] = kept.replay(dict(_change(text) for text in changes))
+        click.echo(json.dumps(msgspec.to_builtins(results)) if as_json else describe(results))
+
+
+def _change(text: str) -> tuple[str, float]:
+    name, equals, value = text.partition("=")
+    try:
+        return name.strip(), float(value if equals else "")
+    except ValueError:
+        raise click.UsageError(f"--set: was {text!r}, expected NAME=VALUE such as stop_pct=0.8") from None
+
+
+if __name__ == "__main__":
+    main()
