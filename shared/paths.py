@@ -10,7 +10,7 @@ import platformdirs
 
 from shared.errors import ConfigError
 
-_INSTANCE_NAME = re.compile(r"^[a-z0-9][a-z0-9-]{0,23}$")
+_INSTANCE_NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,23}")
 
 
 def instance_name(option: str | None) -> str:
@@ -22,7 +22,7 @@ def instance_name(option: str | None) -> str:
         If the name could not be part of a shared-memory name.
     """
     name = option if option is not None else os.environ.get("TRADER_INSTANCE", "")
-    if name and not _INSTANCE_NAME.match(name):
+    if name and not _INSTANCE_NAME.fullmatch(name):
         raise ConfigError(f"instance: was {name!r}, expected 1 to 24 of a-z, 0-9 and '-', starting with a letter or digit")
     return name
 

@@ -171,7 +171,7 @@ def _read_checkpoint(path: Path) -> tuple[Identity, State | None]:
         identity = msgspec.json.decode(head, type=Identity)
     except msgspec.DecodeError as error:
         raise JournalError(f"{path.name}: damaged header ({error}); start with --fresh to begin anew") from error
-    return identity, np.frombuffer(data, STATE).copy() if len(data) == STATE.itemsize else None
+    return identity, copy_state(np.frombuffer(data, STATE)) if len(data) == STATE.itemsize else None
 
 
 def archive(folder: Path, now_ns: int) -> None:

@@ -30,12 +30,13 @@ def take_picture(path: Path) -> None:
         for _ in range(3):
             dpg.render_dearpygui_frame()
             time.sleep(0.02)
-        if path.is_file() and _has_content(path):
+        if path.is_file() and has_content(path):
             return
     raise Timeout(f"screenshot: {path} was empty after {_TRIES} tries, expected a picture; is the window hidden or minimised?")
 
 
-def _has_content(path: Path) -> bool:
+def has_content(path: Path) -> bool:
+    """Say whether a PNG shows more than one colour; needs a Dear PyGui context."""
     loaded = dpg.load_image(str(path))
     if loaded is None:
         return False

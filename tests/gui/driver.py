@@ -87,12 +87,12 @@ class App:
             xtest.fake_input(self._x, kind, 1)
             self.pass_frames()
 
-    def key(self, keysym: int) -> None:
-        """Press and release a key."""
+    def key(self, keysym: int, frames: int = 10) -> None:
+        """Press a key, hold it for some frames, release it."""
         code = self._x.keysym_to_keycode(keysym)
         for kind in (X.KeyPress, X.KeyRelease):
             xtest.fake_input(self._x, kind, code)
-            self.pass_frames()
+            self.pass_frames(frames)
 
     def point_at(self, x: int, y: int) -> None:
         """Move the mouse; without a window manager the keyboard goes where it points."""

@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 from Xlib import XK
 
-from dashboard.config_view import MANUAL_OVERRIDE
+from dashboard.config_view import MANUAL_OVERRIDE, TUNE_NOW
 from shared.events import PURPLE, CommandKind, Reason, Source, TunerEventKind
 from shared.params import PARAMS, SYMBOL_FIELDS, index_of
 from tests.gui.driver import App
@@ -91,6 +91,26 @@ def test_f6_asks_and_enter_closes_everything_once(app: App, publisher: Publisher
     app.wait_until(lambda: app.value("message") == "✓ emergency exit")
     found = [(int(c["kind"]), int(c["source"]), int(c["symbol"])) for c in publisher.commands]
     assert found == [(CommandKind.EMERGENCY_EXIT, Source.DASHBOARD, -1)]
+
+
+def test_a_held_key_acts_once(app: App, publisher: Publisher) -> None:
+    publisher.serve()
+    app.start(publisher.instance)
+    app.point_at(700, 500)
+    app.key(XK.XK_t, frames=45)  # keys repeat after a quarter of a second
+    eventually(lambda: publisher.applied()["values"][TUNE_NOW] == 1)
+    app.wait_until(lambda: str(app.value("message")).startswith("✓ tune now"))
+    assert int(publisher.desired()["generation"]) == 1
+
+
+def test_keys_are_only_letters_while_typing_a_filter(app: App, publisher: Publisher) -> None:
+    publisher.serve()
+    app.start(publisher.instance)
+    app.click("events_filter")
+    for letter in (XK.XK_a, XK.XK_t, XK.XK_m):
+        app.key(letter)
+    app.wait_until(lambda: set(str(app.value("events_filter"))) == set("atm"))  # on a slow machine a letter may repeat
+    assert int(publisher.desired()["generation"]) == 0
 
 
 def test_a_moved_slider_is_a_draft_until_apply(app: App, publisher: Publisher) -> None:

@@ -6,7 +6,6 @@ import pytest
 
 from shared.errors import OutOfRange, UsageError
 from shared.params import CONTROLS, MAX_FIELDS, PARAMS, SYMBOL_FIELDS, Param, defaults, index_of, parameter_table
-from shared.paths import project_root
 
 ALL_FIELDS = [*SYMBOL_FIELDS, *CONTROLS]
 EACH = pytest.mark.parametrize("field", ALL_FIELDS, ids=lambda field: field.name)
@@ -91,9 +90,8 @@ def test_values_are_shown_with_the_digits_that_matter() -> None:
     assert (shown["stop_pct"], shown["cooldown_ms"], shown["signal_strength"]) == ("1.00", "2000", "2")
 
 
-def test_the_table_has_one_row_a_parameter_and_stands_in_the_knowledge() -> None:
+def test_the_table_has_one_row_a_parameter() -> None:
     table = parameter_table()
     rows = table.splitlines()[2:]
     assert [row.split("|")[1].strip() for row in rows] == [p.name for p in PARAMS]
     assert all(len(row.split("|")) == len(table.splitlines()[0].split("|")) for row in rows)
-    assert table in (project_root() / "knowledge" / "trading_config_parameters.md").read_text()

@@ -21,7 +21,7 @@ from shared.params import SYMBOL_FIELDS, index_of
 from trader.engine.engine import Engine
 from trader.engine.inputs import ALL, InputKind, batch, row
 from trader.engine.journal import check_chain
-from trader.engine.state import State
+from trader.engine.state import State, copy_state
 from trader.portfolio.accounting import equity_usd
 from trader.portfolio.fingerprint import CLOSES, FillsHash
 from trader.session import first_checkpoint, read_inputs
@@ -70,7 +70,7 @@ class KeptSession:
         fields = {index_of(SYMBOL_FIELDS, name): value for name, value in changes.items()}
         for index, value in fields.items():
             SYMBOL_FIELDS[index].check(value)
-        engine = Engine(self._start.copy())
+        engine = Engine(copy_state(self._start))
         before_usd = float(equity_usd(engine.state[0]))
         events = [engine.process(self._preamble(engine.state, fields)), engine.process(self._without(fields))]
         return _result(engine.state, np.concatenate(events), before_usd, len(self._inputs))
