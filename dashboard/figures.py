@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dashboard.model import Colour, Level
-from shared.events import CYAN, GREEN, GREY, ORANGE, RED, YELLOW, Regime
+from shared.events import CYAN, GREEN, GREY, ORANGE, RED, YELLOW, Regime, Strategy
 
 WHITE: Colour = (222, 228, 235)
 DIM: Colour = (96, 106, 118)
@@ -18,9 +18,6 @@ REGIMES: dict[Regime, tuple[str, Colour]] = {
     Regime.HIGH_VOLATILITY: ("⚡ H.VOL", ORANGE),
 }
 
-STRATEGIES = ("–", "TECHNICAL", "MOMENTUM", "FAIRVALUE", "MKT MAKER", "SMART")
-"""Names behind the published strategy code; 0 is none."""
-
 
 def regime_text(code: int) -> tuple[str, Colour]:
     """Return sign and short name of a regime, and its colour."""
@@ -29,7 +26,7 @@ def regime_text(code: int) -> tuple[str, Colour]:
 
 def strategy_text(code: int) -> str:
     """Return the name of a strategy."""
-    return STRATEGIES[code] if 0 <= code < len(STRATEGIES) else f"#{code}"
+    return Strategy(code).name if code in list(Strategy) else f"#{code}"
 
 
 def price(value: float) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import time
 
 from rich.console import Console, Group
@@ -19,6 +20,7 @@ from shared.events import CYAN, GREY, ORANGE, PURPLE
 
 EVENTS_SHOWN = 14
 _REFRESH_S = 0.5
+_REFRESH_FILE_S = 10.0
 _WIDE = 96  # columns from which the whole table fits
 _COLUMNS = ("Symbol", "Regime", "Strategy", "Qty", "Entry", "Last", "P&L", "Signal", "Why no trade")
 _FIGURES = ("Qty", "Entry", "Last", "P&L")
@@ -37,10 +39,20 @@ def show_text(viewer: Viewer, clock: Clock, console: Console, *, wait_s: float, 
     if once:
         console.print(render(view, console.width))
         return
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # as Ctrl-C: the terminal gets its cursor back
+    if not console.is_terminal:
+        _print_now_and_then(viewer, console)
     with Live(render(view, console.width), console=console, auto_refresh=False, transient=False) as live:
         while True:
             time.sleep(_REFRESH_S)
             live.update(render(viewer.look(), console.width), refresh=True)
+
+
+def _print_now_and_then(viewer: Viewer, console: Console) -> None:
+    """Print the status to a file or pipe, where nothing can be drawn over."""
+    while True:
+        console.print(render(viewer.look(), console.width))
+        time.sleep(_REFRESH_FILE_S)
 
 
 def wait_for_trader(viewer: Viewer, clock: Clock, wait_s: float) -> DashboardView:

@@ -54,7 +54,16 @@ class CommandSender:
             self._writer.push(row)
         return command_id
 
-    def send_and_wait(self, kind: CommandKind, symbol: int, source: Source, *, wait_s: float = 5.0) -> npt.NDArray[np.void]:
+    def send_and_wait(
+        self,
+        kind: CommandKind,
+        symbol: int,
+        source: Source,
+        *,
+        override_epoch: int = 0,
+        decision_id: int = 0,
+        wait_s: float = 5.0,
+    ) -> npt.NDArray[np.void]:
         """Send a command and return the acknowledging event, shape ().
 
         Errors
@@ -65,7 +74,7 @@ class CommandSender:
             If it did not acknowledge within ``wait_s``; the command expires by itself.
         """
         reader = RingReader(self._events.body)
-        command_id = self.send(kind, symbol, source, valid_for_s=wait_s)
+        command_id = self.send(kind, symbol, source, override_epoch=override_epoch, decision_id=decision_id, valid_for_s=wait_s)
         deadline_ns = self._clock.monotonic_ns() + int(wait_s * NS_PER_S)
         while self._clock.monotonic_ns() < deadline_ns:
             for event in reader.read():
@@ -74,7 +83,7 @@ class CommandSender:
                     answer: npt.NDArray[np.void] = event
                     return answer
             if not self._segment.owner_alive:
-                raise NotRunning("trader: was not running, expected a live one to take the command; start it and try again")
+                raise NotRunning("trader: was not running, expected a live one to take the command; start it")
             sleep(0.001)
         raise Timeout(
             f"command {command_id}: was not acknowledged in {wait_s:g} s, expected milliseconds; see trader_control status"

@@ -120,6 +120,13 @@ class Regime(IntEnum):
     HIGH_VOLATILITY = 4
 
 
+class Strategy(IntEnum):
+    """Strategies that can act for a symbol."""
+
+    NONE = 0
+    TECHNICAL = 1
+
+
 class CommandKind(IntEnum):
     """One-shot commands."""
 

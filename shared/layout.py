@@ -160,7 +160,7 @@ SYMBOL_ROW = record(
     ("enabled", "u1"),
     ("book_valid", "u1"),
     ("stale", "u1"),
-    ("strength", "i1"),
+    ("strength", "i1"),  # detectors that agree, with the sign of the score
     ("why", "u2"),  # first check that blocks an entry now, 0: none
     ("score", "f8"),
     ("ema_fast_usd", "f8"),

@@ -43,7 +43,7 @@ def tuner_words(event: Any, symbols: Sequence[str]) -> str:
         parts.append(f"generation {int(event['generation'])}")
     if kind is TunerEventKind.DRY_RUN:
         parts.append("(not applied)")
-    text = bytes(event["text"]).decode("utf-8", "replace").strip().replace("\n", " ")
+    text = bytes(event["text"]).decode("utf-8", "replace").strip("\0 \n").replace("\n", " ")
     return " ".join(parts) + (f" · {text}" if text else "")
 
 

@@ -142,10 +142,15 @@ class Watcher:
         events: npt.NDArray[np.void] = np.concatenate(self._parts)
         return events
 
+    @staticmethod
+    def _only(events: npt.NDArray[np.void], symbol: int) -> npt.NDArray[np.void]:
+        of_symbol: npt.NDArray[np.void] = events[events["symbol"] == symbol]
+        return of_symbol
+
     def of(self, kind: EventKind, symbol: str | None = None) -> npt.NDArray[np.void]:
         """Return the events of a kind, and of a symbol if one is named."""
         events = self.all()
-        chosen = events[events["kind"] == kind]
+        chosen: npt.NDArray[np.void] = events[events["kind"] == kind]
         if symbol is not None:
-            chosen = chosen[chosen["symbol"] == self._workspace.symbol_index(symbol)]
+            return self._only(chosen, self._workspace.symbol_index(symbol))
         return chosen

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from time import sleep
 
 import msgspec
 
 from shared.clock import NS_PER_MS, NS_PER_S, Clock
 from shared.errors import NotRunning, OutOfRange, Timeout, TornRead
-from shared.events import Action, CommandKind, EventKind, Reason, Source, words
+from shared.events import Action, CommandKind, Reason, Source, words
 from shared.wishes import Wish
 from shared.workspace import Workspace
 from tuner.guard import Verdict
@@ -99,28 +98,23 @@ def _wish(workspace: Workspace, order: Order, clock: Clock, remaining_s: float) 
 
 
 def _command(workspace: Workspace, order: Order, clock: Clock, remaining_s: float) -> Applied:
-    events = workspace.events()
     started_ns = clock.monotonic_ns()
-    command_id = workspace.commands.send(
+    event = workspace.commands.send_and_wait(
         CommandKind.EMERGENCY_EXIT,
         order.verdict.symbol,
         Source.TUNER,
         override_epoch=order.snapshot.controls.override_epoch,
         decision_id=order.decision_id,
-        valid_for_s=min(remaining_s, order.wait_s),
+        wait_s=min(remaining_s, order.wait_s),
     )
-    while clock.monotonic_ns() - started_ns < order.wait_s * NS_PER_S:
-        for event in events.read():
-            acknowledges = int(event["kind"]) in (EventKind.COMMAND_ACK, EventKind.CONFIG_REFUSED)
-            if acknowledges and int(event["command_id"]) == command_id:
-                reason = Reason(int(event["reason"]))
-                waited_ms = (clock.monotonic_ns() - started_ns) / NS_PER_MS
-                text = words(reason) if reason else ""
-                return Applied(status=_status(reason), reason=reason, generation=command_id, waited_ms=waited_ms, text=text)
-        if not workspace.trader_alive:
-            raise NotRunning("trader: was not running, expected a live one to take the command; start it and try again")
-        sleep(0.001)
-    raise Timeout(f"command {command_id}: was not acknowledged in {order.wait_s:g} s; see trader_control status")
+    reason = Reason(int(event["reason"]))
+    return Applied(
+        status=_status(reason),
+        reason=reason,
+        generation=int(event["command_id"]),
+        waited_ms=(clock.monotonic_ns() - started_ns) / NS_PER_MS,
+        text=words(reason) if reason else "",
+    )
 
 
 def _status(refusal: Reason) -> Status:

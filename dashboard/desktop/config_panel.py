@@ -70,7 +70,7 @@ class ConfigPanel:
         with dpg.group(horizontal=True, horizontal_spacing=self._style.px(12)):
             dpg.add_checkbox(label="AI tuner", tag=TUNER, callback=lambda: self._controls.set_tuner(bool(dpg.get_value(TUNER))))
             dpg.add_checkbox(
-                label="Override", tag=OVERRIDE, callback=lambda: self._controls.set_override(bool(dpg.get_value(OVERRIDE)))
+                label="Manual override", tag=OVERRIDE, callback=lambda: self._controls.set_override(bool(dpg.get_value(OVERRIDE)))
             )
             dpg.add_checkbox(
                 label="Entries", tag=TRADING, callback=lambda: self._controls.set_trading(bool(dpg.get_value(TRADING)))

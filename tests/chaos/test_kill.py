@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -80,9 +81,7 @@ def test_killing_the_trader_again_and_again_loses_no_fill(system: System) -> Non
         trader, workspace = system.trader()
         start = int(workspace.portfolio()["messages"])
         count = int(workspace.portfolio()["event_seq"])
-        eventually(
-            lambda ws=workspace, n=count, m=start: ws.portfolio()["event_seq"] > n + 5 and ws.portfolio()["messages"] > m, 60
-        )
+        eventually(partial(has_moved_on, workspace, start, count), 60)
         system.kill(trader)
         workspace.close()
     trader, workspace = system.trader()
@@ -98,6 +97,11 @@ def test_killing_the_trader_again_and_again_loses_no_fill(system: System) -> Non
     for side, qty, price, fee, cash_after in fills:
         cash -= side * qty * price + fee
         assert cash == pytest.approx(cash_after, rel=1e-12)
+
+
+def has_moved_on(workspace: Workspace, messages: int, events: int) -> bool:
+    view = workspace.portfolio()
+    return bool(view["messages"] > messages and view["event_seq"] > events + 5)
 
 
 def test_a_killed_dashboard_or_tool_leaves_the_trader_alone(system: System) -> None:

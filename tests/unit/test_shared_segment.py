@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 from collections import namedtuple
@@ -163,10 +164,16 @@ def test_a_full_dev_shm_is_told_before_anything_is_made(instance: str, monkeypat
         Segment.create("config", LAYOUT, instance, CLOCK)
 
 
-def test_a_layout_larger_than_dev_shm_is_refused(instance: str) -> None:
-    huge = record(("bytes", "u1", (2**46,)))
-    with pytest.raises(SharedMemoryError, match=r"/dev/shm had \d+ MiB free, expected \d+ MiB"):
-        Segment.create("config", huge, instance, CLOCK)
+@pytest.mark.parametrize(("code", "error"), [(errno.ENOSPC, SharedMemoryError), (errno.EIO, OSError)])
+def test_pages_that_cannot_be_had_are_an_error_now_and_not_a_crash_later(
+    instance: str, monkeypatch: pytest.MonkeyPatch, code: int, error: type[Exception]
+) -> None:
+    def refuse(*_: object) -> None:
+        raise OSError(code, os.strerror(code))
+
+    monkeypatch.setattr(os, "posix_fallocate", refuse)
+    with pytest.raises(error):
+        Segment.create("config", LAYOUT, instance, CLOCK)
 
 
 def test_closing_twice_and_unlinking_twice_is_harmless(instance: str) -> None:

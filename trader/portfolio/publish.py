@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from shared.compiled import compiled
-from shared.events import TraderStatus
+from shared.events import Strategy, TraderStatus
 from shared.layout import PORTFOLIO_VIEW, PRICE_HISTORY, without_text
 from shared.segment import Segment
 from shared.seqlock import begin_write, commit_write
@@ -19,7 +19,7 @@ from trader.portfolio.accounting import equity_usd, unrealised_usd
 from trader.risk.limits import drawdown_pct
 
 PUBLISHED = without_text(PORTFOLIO_VIEW)
-TECHNICAL = 1  # strategy number shown for a symbol; 0 is none
+_TECHNICAL = int(Strategy.TECHNICAL)
 
 
 @compiled
@@ -54,7 +54,7 @@ def _row(symbol: Any, row: Any) -> None:
     row.loss_streak = symbol.loss_streak
     row.win_streak = symbol.win_streak
     row.regime = symbol.regime
-    row.strategy = TECHNICAL
+    row.strategy = _TECHNICAL
     row.enabled = 1 if symbol.settings.values[ENABLED_FIELD] > 0.0 else 0
     row.book_valid = symbol.book_valid
     row.stale = symbol.stale
@@ -67,7 +67,7 @@ def _row(symbol: Any, row: Any) -> None:
 
 @compiled
 def _analysis(symbol: Any, row: Any) -> None:
-    row.strength = symbol.strength
+    row.strength = symbol.strength if symbol.score > 0.0 else -symbol.strength
     row.score = symbol.score
     fast = symbol.fast
     row.ema_fast_usd = fast.ema_fast_usd
