@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import os
+import threading
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,9 +13,12 @@ import numpy as np
 import numpy.typing as npt
 
 from shared import layout
-from shared.clock import NS_PER_MS, NS_PER_S
+from shared.clock import NS_PER_MS, NS_PER_S, Clock
 from shared.events import CommandKind, EventKind, Reason, Source
 from shared.params import CONTROLS, SYMBOL_FIELDS, index_of
+from shared.ring import RingWriter
+from shared.segment import Segment
+from trader.control import ControlPlane
 from trader.engine.engine import Engine
 from trader.engine.inputs import ALL, ASK, FIRST, LAST, Gap, InputKind, InputRow, batch, row
 from trader.engine.state import new_state
@@ -226,3 +230,55 @@ def fresh_instance(prefix: str) -> Iterator[str]:
         for file in left:
             (_SHM / file).unlink(missing_ok=True)
     assert not left, f"segments left behind: {left}"
+
+
+class ServedTrader:
+    """An engine behind real segments: wishes and commands in, events out, without feed, disk or terminal.
+
+    Turn it by hand with :meth:`turn`, or let a thread do it inside ``with trader.serving():``.
+    """
+
+    def __init__(self, instance: str, clock: Clock, n_symbols: int = 2) -> None:
+        self.symbols = ["BTCUSDT", "ETHUSDT", "SOLUSDT"][:n_symbols]
+        self.story = Story(n_symbols)
+        self.clock = clock
+        self.control = ControlPlane(instance, self.symbols, self.story.engine.state, clock)
+        self.control.activate()
+        self._ring = Segment.create("events", layout.EVENTS, instance, clock)
+        self._ring.activate()
+        self._portfolio = Segment.create("portfolio", layout.PORTFOLIO, instance, clock)
+        self._portfolio.activate()
+        self._told = 0
+
+    def turn(self) -> Events:
+        """Take what is wished, publish what came of it, and return the new events."""
+        time_ns = int(self.story.account["time_ns"])
+        self.story.tell(self.control.poll(time_ns))
+        self.control.mirror()
+        new = self.story.events[self._told :]
+        self._told = len(self.story.events)
+        RingWriter(self._ring.body).push(new)
+        return new
+
+    @contextmanager
+    def serving(self) -> Iterator[None]:
+        """Turn in a thread while the block runs."""
+        over = threading.Event()
+
+        def loop() -> None:
+            while not over.wait(0.001):
+                self.turn()
+
+        thread = threading.Thread(target=loop, name="served trader")
+        thread.start()
+        try:
+            yield
+        finally:
+            over.set()
+            thread.join()
+
+    def close(self) -> None:
+        """Remove the segments."""
+        for segment in (*self.control.segments, self._ring, self._portfolio):
+            segment.close()
+            segment.unlink()

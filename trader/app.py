@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import ExitStack
 from functools import partial
 from typing import Any, Protocol, TypeVar
 
@@ -20,7 +21,7 @@ from shared.ring import RingReader, RingWriter
 from shared.segment import Segment
 from trader.control import ControlPlane
 from trader.engine.engine import Engine
-from trader.engine.inputs import InputKind, InputRow, batch, row
+from trader.engine.inputs import Gap, InputKind, InputRow, batch, row
 from trader.engine.journal import Journal, recover
 from trader.engine.state import State, new_state
 from trader.feeds.instruments import Instrument
@@ -120,46 +121,57 @@ class Trader:
         self.stopping = asyncio.Event()
         self._last_input_ns = clock.monotonic_ns()
         self._last_publish_ns = self._last_checkpoint_ns = self._last_disk_ns = clock.monotonic_ns()
-        self._make()
+        with ExitStack() as stack:  # a start that fails half-way removes what it made
+            self._make(stack)
+            self._cleanup = stack.pop_all()
 
-    def _make(self) -> None:
+    def _make(self, stack: ExitStack) -> None:
         """Recover or begin, then make the segments; they become attachable only when all is in place."""
         settings, clock = self._settings, self._clock
-        home = home_dir(settings.instance)
-        folder = home / "sessions" / (settings.session or "current")
-        identity = Identity(venue=f"{settings.venue}-{settings.market}", symbols=self.symbols)
-        left = recover(settings.instance)
-        old_events = _events_left(settings.instance)
-        if settings.fresh:
-            left = None
-        elif left is None:
-            left = load(folder, identity)
+        folder = home_dir(settings.instance) / "sessions" / (settings.session or "current")
+        venue = f"{settings.venue}-{settings.market}"
+        identity = Identity(venue=venue, symbols=self.symbols)
+        in_memory, told = recover(settings.instance), _events_left(settings.instance)
+        left = None if settings.fresh else load(folder, identity, in_memory)
         self.recovered = left is not None
         if left is None:
             archive(folder, clock.now_ns())
-            left, old_events = (new_state(len(self.symbols), settings.capital_usd), np.zeros(0, layout.INPUT)), old_events[:0]
-        state, pending = left
+            left = new_state(len(self.symbols), settings.capital_usd, clock.now_ns()), np.zeros(0, layout.INPUT)
         self._journal = Journal(settings.instance, clock)
+        stack.callback(self._journal.unlink)
         self._events = Segment.create("events", layout.EVENTS, settings.instance, clock)
+        stack.callback(self._events.unlink)
         self._event_ring = RingWriter(self._events.body)
         self._portfolio = Segment.create("portfolio", layout.PORTFOLIO, settings.instance, clock)
+        stack.callback(self._portfolio.unlink)
         self._session = Session(folder, identity, keep_all=settings.session is not None)
         self._ledger = Ledger(folder / "ledger.sqlite", self.symbols)
-        self.engine = Engine(state, self._log)
-        self._event_ring.push(old_events)
-        self._ledger.write(old_events)
+        self.engine = Engine(left[0], self._log)
+        self._take_up(left[1], told if self.recovered else told[:0])
+        self.control = ControlPlane(settings.instance, self.symbols, self.engine.state, clock)
+        stack.callback(self.control.unlink)
+        self._publisher = Publisher(self._portfolio, venue, self.symbols, simulated=self._simulated, started_ns=clock.now_ns())
+        self.take(self._first_inputs())
+        self._publish(TraderStatus.STARTING)
+        self._events.activate()
+        self._portfolio.activate()
+        self.control.activate()
+
+    def _take_up(self, pending: Inputs, told: Events) -> None:
+        """Go on where a killed trader stopped: what it told stays told, what it had only logged is told now."""
+        self._event_ring.push(told)
+        self._ledger.write(told)
         if len(pending):
-            self._tell(self.engine.replay(pending.copy()), after_seq=int(old_events["seq"][-1]) if len(old_events) else 0)
+            self._tell(self.engine.replay(pending.copy()), after_seq=int(told["seq"][-1]) if len(told) else 0)
         self._journal.checkpoint(self.engine.state)
         self._session.checkpoint(self.engine.state)
-        self.control = ControlPlane(settings.instance, self.symbols, self.engine.state, clock)
-        venue = f"{settings.venue}-{settings.market}"
-        self._publisher = Publisher(self._portfolio, venue, self.symbols, simulated=self._simulated, started_ns=clock.now_ns())
-        self.take([row(InputKind.NOTE, self._input_time_ns(), aux=Status.RECOVERED if self.recovered else Status.STARTED)])
-        self._publish(TraderStatus.STARTING)
-        for segment in (self._events, self._portfolio):
-            segment.activate()
-        self.control.activate()
+
+    def _first_inputs(self) -> list[InputRow]:
+        """Say how it began; a recovered market is an old one and not to be traded on before data comes again."""
+        now_ns = self._input_time_ns()
+        if not self.recovered:
+            return [row(InputKind.NOTE, now_ns, aux=Status.STARTED)]
+        return [row(InputKind.NOTE, now_ns, aux=Status.RECOVERED), row(InputKind.GAP, now_ns, aux=Gap.DISCONNECTED)]
 
     @property
     def state(self) -> State:
@@ -230,7 +242,8 @@ class Trader:
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
-        return self.close()
+            summary = self.close()
+        return summary
 
     async def _market(self, feed: Feed) -> None:
         """Learn the instruments and the recent past, then take the feed. Without a network it says so and tries again."""
@@ -291,16 +304,13 @@ class Trader:
 
     def close(self) -> Summary:
         """Store everything, remove the segments and return the summary."""
-        self.take([row(InputKind.NOTE, self._input_time_ns(), aux=Status.STOPPED)])
-        self._publish(TraderStatus.STOPPED)
-        self._session.checkpoint(self.state)
-        self._session.close()
-        self._ledger.close()
-        summary = self._summary()
-        for segment in (self._portfolio, self._events, *self.control.segments):
-            segment.unlink()
-        self._journal.unlink()
-        return summary
+        with self._cleanup:
+            self.take([row(InputKind.NOTE, self._input_time_ns(), aux=Status.STOPPED)])
+            self._publish(TraderStatus.STOPPED)
+            self._session.checkpoint(self.state)
+            self._session.close()
+            self._ledger.close()
+            return self._summary()
 
     def _summary(self) -> Summary:
         out: Any = np.zeros(1, layout.PORTFOLIO_VIEW)

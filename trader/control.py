@@ -42,6 +42,7 @@ class ControlPlane:
         self._config = Segment.create("config", layout.CONFIG, instance, clock)
         self._symbol_cfgs = Segment.create("symbol_cfgs", layout.SYMBOL_CFGS, instance, clock)
         self._commands = Segment.create("commands", layout.COMMANDS, instance, clock)
+        self.segments = (self._config, self._symbol_cfgs, self._commands)
         self._symbol_cfgs.body["count"] = len(symbols)
         self._symbol_cfgs.body["symbols"][0][: len(symbols)] = [symbol.encode() for symbol in symbols]
         self._rows = [controls_row(self._config), *(symbol_row(self._symbol_cfgs, i) for i in range(len(symbols)))]
@@ -58,10 +59,10 @@ class ControlPlane:
         for segment in self.segments:
             segment.activate()
 
-    @property
-    def segments(self) -> tuple[Segment, ...]:
-        """The segments this object made."""
-        return self._config, self._symbol_cfgs, self._commands
+    def unlink(self) -> None:
+        """Remove the segments."""
+        for segment in self.segments:
+            segment.unlink()
 
     def poll(self, time_ns: int) -> list[InputRow]:
         """Return the inputs that new wishes and commands amount to; mostly none, and then it costs a few counter reads."""

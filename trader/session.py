@@ -112,8 +112,10 @@ class Session:
                 path.unlink()
 
 
-def load(folder: Path, identity: Identity) -> tuple[State, Inputs] | None:
+def load(folder: Path, identity: Identity, in_memory: tuple[State, Inputs] | None = None) -> tuple[State, Inputs] | None:
     """Return the newest checkpoint and the inputs logged after it, or None if nothing is stored.
+
+    What a killed trader left ``in_memory`` is newer than the disk and is returned instead, if it is of the same life.
 
     Errors
     ------
@@ -133,6 +135,8 @@ def load(folder: Path, identity: Identity) -> tuple[State, Inputs] | None:
         )
     if state is None:
         raise JournalError(f"{checkpoints[-1].name}: was cut short, expected a whole state; start with --fresh to begin anew")
+    if in_memory is not None and in_memory[0]["birth_ns"] == state["birth_ns"]:
+        return in_memory
     seq = int(state["input_seq"][0])
     inputs = _read_log(folder / f"inputs-{seq + 1:020d}.bin")
     check_chain(inputs, seq)

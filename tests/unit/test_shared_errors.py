@@ -12,7 +12,7 @@ from shared.errors import OutOfRange, RiskHalt, Timeout, TradingError
 
 CLASSES = {name: made for name, made in vars(errors).items() if inspect.isclass(made) and issubclass(made, TradingError)}
 LINE = re.compile(
-    r"^\s*(?P<tree>[│├└─ ]*)\s*(?P<name>[A-Z]\w+)\s{2,}(?P<retry>yes|no)\s+(?P<halts>\S+(?: \S+)?)\s+(?P<code>\d)\s", re.M
+    r"^\s*(?P<tree>[│├└─ ]*)\s*(?P<name>[A-Z]\w+)\s{2,}(?P<retry>yes|no)\s+(?P<halts>\S+(?: \S+)?)\s+(?P<code>\d)\s", re.MULTILINE
 )
 
 

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -41,7 +43,7 @@ def test_every_segment_has_a_layout_of_its_own() -> None:
 
 @pytest.mark.parametrize("made", [layout.INPUT, layout.TRADE_EVENT], ids=["input", "trade event"])
 def test_records_that_are_stored_raw_have_no_gaps(made: np.dtype[np.void]) -> None:
-    fields = made.fields or {}
+    fields: Any = made.fields
     assert sum(fields[name][0].itemsize for name in made.names or ()) == made.itemsize
 
 

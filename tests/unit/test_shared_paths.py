@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import os
 import stat
 from pathlib import Path
 
@@ -41,7 +40,7 @@ def test_an_instance_has_a_private_folder_of_its_own(tmp_path: Path, monkeypatch
     monkeypatch.setenv("TRADER_HOME", str(tmp_path / "home"))
     assert home_dir("one") == tmp_path / "home" / "one"
     assert home_dir("") == tmp_path / "home" / "default"
-    assert stat.S_IMODE(os.stat(home_dir("one")).st_mode) == 0o700
+    assert stat.S_IMODE(home_dir("one").stat().st_mode) == 0o700
 
 
 def test_cache_and_logs_go_where_the_environment_says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -140,6 +140,7 @@ SYMBOL = record(
 )
 
 STATE = record(
+    ("birth_ns", "i8"),  # when this state was new: tells whether a checkpoint and a log belong together
     ("input_seq", "i8"),
     ("event_seq", "i8"),
     ("order_id", "i8"),
@@ -163,10 +164,11 @@ State = npt.NDArray[np.void]
 """A (1,) array of :data:`STATE`."""
 
 
-def new_state(n_symbols: int, capital_usd: float) -> State:
+def new_state(n_symbols: int, capital_usd: float, birth_ns: int = 0) -> State:
     """Return the state before the first input: flat, with the registry's defaults, its instruments not yet known."""
     state: Any = np.zeros(1, STATE)
     whole = state[0]
+    whole["birth_ns"] = birth_ns
     whole["n_symbols"] = n_symbols
     whole["start_equity_usd"] = whole["cash_usd"] = whole["peak_equity_usd"] = capital_usd
     for settings, fields in ((whole["controls"], CONTROLS), *((s["settings"], SYMBOL_FIELDS) for s in whole["symbols"])):
