@@ -99,6 +99,25 @@ def test_killing_the_trader_again_and_again_loses_no_fill(system: System) -> Non
         assert cash == pytest.approx(cash_after, rel=1e-12)
 
 
+def test_fills_the_ledger_had_not_stored_yet_are_stored_after_the_restart(system: System) -> None:
+    path = recording(system, (400.0, 0.02))
+    simulator = system.simulator("--replay", path, "--speed", "10")
+    trader, workspace = system.trader("--symbols", "BTCUSDT,ETHUSDT")
+    ledger = system.home / system.instance / "sessions" / "current" / "ledger.sqlite"
+    blocker = sqlite3.connect(ledger, isolation_level=None)
+    blocker.execute("BEGIN IMMEDIATE")  # the ledger's thread waits here while the market goes on
+    eventually(lambda: in_position(workspace), 40)
+    system.kill(trader)
+    system.kill(simulator)
+    blocker.execute("ROLLBACK")
+    blocker.close()
+    fills = len(Watcher(workspace).of(EventKind.FILL))
+    assert fills > ledger_fills(system) == 0
+    workspace.close()
+    system.trader("--replay", path, "--speed", "1", "--symbols", "BTCUSDT,ETHUSDT")
+    eventually(lambda: ledger_fills(system) == fills, 20)
+
+
 def has_moved_on(workspace: Workspace, messages: int, events: int) -> bool:
     view = workspace.portfolio()
     return bool(view["messages"] > messages and view["event_seq"] > events + 5)

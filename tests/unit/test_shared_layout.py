@@ -30,6 +30,13 @@ def test_the_hash_of_a_layout_sees_a_change_of(what: str) -> None:
     assert layout_hash(ring(OTHERS[what], 4)) != layout_hash(ring(A, 4))  # nested as well
 
 
+def test_the_hash_of_a_layout_sees_a_field_that_moved_into_padding() -> None:
+    spec = {"names": ["price_usd", "qty"], "formats": ["f8", "f8"], "itemsize": 24}
+    near: Any = spec | {"offsets": [0, 8]}
+    far: Any = spec | {"offsets": [0, 16]}
+    assert layout_hash(np.dtype(near)) != layout_hash(np.dtype(far))
+
+
 def test_the_hash_of_a_layout_is_of_what_it_says_not_of_the_object() -> None:
     assert layout_hash(record(("price_usd", "f8"), ("qty", "f8"))) == layout_hash(A)
     assert layout_hash(ring(A, 4)) != layout_hash(ring(A, 5))

@@ -108,7 +108,7 @@ REFUSALS = [
     Refusal("stale base, of a human", later, 0, {"changes": {STOP: 3.0}, "base_revision": 1}, Reason.STALE_BASE, STOP),
     Refusal("base of the future", None, 0, {"changes": {STOP: 3.0}, "base_revision": 99}, Reason.STALE_BASE, STOP),
     Refusal("tuner ends a human's pause", human_paused, 0, TUNER | {"changes": {ENABLED: 1.0}}, Reason.NOT_ALLOWED, ENABLED),
-    Refusal("tuner sets a control", None, -1, TUNER | {"changes": {SLIPPAGE: 1.0}}, Reason.NOT_ALLOWED, CONTROL_FIELDS + SLIPPAGE),
+    Refusal("tuner on controls", None, -1, TUNER | {"changes": {SLIPPAGE: 1.0}}, Reason.NOT_ALLOWED, CONTROL_FIELDS + SLIPPAGE),
     Refusal("nobody", None, 0, {"changes": {STOP: 3.0}, "source": Source.NOBODY}, Reason.NOT_ALLOWED, STOP),
     Refusal("the engine itself", None, 0, {"changes": {STOP: 3.0}, "source": Source.ENGINE}, Reason.NOT_ALLOWED, STOP),
 ]  # fmt: skip

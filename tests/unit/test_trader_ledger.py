@@ -85,6 +85,16 @@ def test_writing_the_same_events_again_changes_nothing(path: Path, story: Story)
     assert [row["seq"] for row in once["events"]] == story.events["seq"].tolist()
 
 
+def test_what_is_stored_is_never_overwritten(path: Path, story: Story) -> None:
+    write(path, story.events)
+    once = {table: rows(path, table) for table in TABLES}
+    other = story.events.copy()
+    other["price_usd"] += 1.0
+    other["new"] += 1.0
+    write(path, other)
+    assert {table: rows(path, table) for table in TABLES} == once
+
+
 def test_the_last_stored_number_is_known_at_the_start(path: Path, story: Story) -> None:
     ledger = Ledger(path, SYMBOLS)
     assert ledger.last_event_seq() == 0
