@@ -48,7 +48,7 @@ class CommandSender:
         row["override_epoch"], row["decision_id"] = override_epoch, decision_id
         row["issued_ns"] = self._clock.now_ns()
         row["expires_ns"] = self._clock.now_ns() + int(valid_for_s * NS_PER_S)
-        with self._segment.locked():
+        with self._segment.locked(self._clock):
             command_id = self._writer.head + 1
             row["seq"] = command_id
             self._writer.push(row)

@@ -9,18 +9,20 @@ import mmap
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from time import sleep
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import posix_ipc
 
-from shared.clock import Clock
-from shared.errors import LayoutMismatch, NotRunning, SharedMemoryError
+from shared.clock import NS_PER_S, Clock
+from shared.errors import LayoutMismatch, NotRunning, SharedMemoryError, Timeout
 from shared.layout import HEADER, HEADER_BYTES, LAYOUT_VERSION, MAGIC, layout_hash
 
 _SHM_FOLDER = Path("/dev/shm")  # noqa: S108 - where POSIX shared memory is seen on Linux
 _MODE = 0o600
+_LOCK_POLL_S = 0.0002
 
 
 def segment_name(name: str, instance: str) -> str:
@@ -138,9 +140,19 @@ class Segment:
         self.header["heartbeat_ns"] = now_ns
 
     @contextlib.contextmanager
-    def locked(self) -> Iterator[None]:
-        """Hold the exclusive lock of the segment; the kernel frees it when the holder dies."""
-        fcntl.flock(self._fd, fcntl.LOCK_EX)
+    def locked(self, clock: Clock, wait_s: float = 2.0) -> Iterator[None]:
+        """Hold the exclusive lock of the segment; the kernel frees it when the holder dies.
+
+        Errors
+        ------
+        Timeout
+            If another holds it for longer than ``wait_s``.
+        """
+        deadline_ns = clock.monotonic_ns() + int(wait_s * NS_PER_S)
+        while not _try_lock(self._fd):
+            if clock.monotonic_ns() > deadline_ns:
+                raise Timeout(f"{self.name}: locked by another for {wait_s:g} s, expected milliseconds; try again")
+            sleep(_LOCK_POLL_S)
         try:
             yield
         finally:
@@ -161,6 +173,14 @@ class Segment:
         """Remove the name; only the owner does. Processes that still map it keep their mapping."""
         with contextlib.suppress(posix_ipc.ExistentialError):
             posix_ipc.unlink_shared_memory(self.name)
+
+
+def _try_lock(fd: int) -> bool:
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
 
 
 def reclaim(name: str, instance: str) -> bool:

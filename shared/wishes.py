@@ -108,7 +108,7 @@ class WishRow:
             self.fields[index].check(value)
         start_ns = clock.monotonic_ns()
         deadline_ns = start_ns + int(wait_s * NS_PER_S)
-        with self._segment.locked():
+        with self._segment.locked(clock, wait_s):
             self._await_observed(int(self.desired()["generation"]), clock, deadline_ns)
             generation = self._write(wish, clock)
         applied = self._await_observed(generation, clock, deadline_ns)

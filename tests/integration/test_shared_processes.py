@@ -194,7 +194,7 @@ def push_locked(instance: str, writer_id: int, count: int) -> None:
     made = Segment.attach("config", RING, instance, writable=True)
     writer = RingWriter(made.body)
     for _ in range(count):
-        with made.locked():
+        with made.locked(SystemClock()):
             writer.push(rows_of(writer.head + 1, 1, writer_id))
 
 
@@ -214,7 +214,7 @@ def test_two_writers_under_the_lock_lose_nothing(instance: str) -> None:
 
 def hold_lock(instance: str) -> None:
     made = Segment.attach("config", LATCH, instance, writable=True)
-    with made.locked():
+    with made.locked(SystemClock()):
         made.body["version"] = 77
         signal.pause()
 
@@ -226,7 +226,7 @@ def test_the_lock_of_a_killed_process_is_free(instance: str) -> None:
             eventually(lambda: int(made.body["version"][0]) == 77, 20.0)
             holder.kill()
             holder.join()
-            with other.locked():  # would hang until the test's timeout
+            with other.locked(SystemClock()):
                 other.body["version"] = 78
         other.close()
         assert int(made.body["version"][0]) == 78
