@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -16,15 +15,6 @@ from tests.support import eventually
 
 pytestmark = pytest.mark.gui
 CHANGES = (0.95, 0.9, 0.85, 0.8)
-
-
-@pytest.fixture
-def system(tmp_path: Path) -> Iterator[System]:
-    (tmp_path / "logs").mkdir()
-    made = System(tmp_path)
-    yield made
-    made.stop()
-    assert not made.segments()
 
 
 def replies(path: Path) -> str:

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from shared.clock import Clock, SystemClock
-from shared.errors import ConfigError, OutOfRange, TradingError, UsageError
+from shared.console import exit_codes
+from shared.errors import ConfigError, OutOfRange, UsageError
 from shared.paths import instance_name
 
 if TYPE_CHECKING:
@@ -55,7 +56,7 @@ def main(
 
     For example `trader_sim --replay recordings/ --speed max`, or `trader_sim --market spot --seed 7`.
     """
-    try:
+    with exit_codes():
         pace = parse_speed(speed)
         name = instance_name(instance)
         clock = SystemClock()
@@ -64,9 +65,6 @@ def main(
 
         options = ServerOptions(port=port, speed=pace, once=once)
         sys.exit(asyncio.run(_serve(source, options, clock, name, with_parent=with_parent, as_json=as_json)))
-    except TradingError as error:
-        click.echo(f"error: {error}", err=True)
-        sys.exit(error.exit_code)
 
 
 def parse_speed(text: str) -> float | None:
