@@ -52,6 +52,7 @@ class CommandSender:
             command_id = self._writer.head + 1
             row["seq"] = command_id
             self._writer.push(row)
+            self._segment.beat(self._clock.now_ns())
         return command_id
 
     def send_and_wait(

@@ -136,7 +136,7 @@ class Segment:
         return int(self.header["epoch"][0])
 
     def beat(self, now_ns: int) -> None:
-        """Stamp the heartbeat. To be called by the loop that does the work, never by a helper thread."""
+        """Stamp the time of the last write. To be called by the loop that does the work, never by a helper thread."""
         self.header["heartbeat_ns"] = now_ns
 
     @contextlib.contextmanager

@@ -86,11 +86,12 @@ class WishRow:
         """Return one applied value."""
         return float(self.applied()["values"][field])
 
-    def publish(self, applied: npt.NDArray[np.void]) -> None:
+    def publish(self, applied: npt.NDArray[np.void], now_ns: int) -> None:
         """Publish what is in force. Only the trader calls this."""
         copy = begin_write(self._applied_version)
         self._applied[copy] = applied
         commit_write(self._applied_version)
+        self._segment.beat(now_ns)
 
     def post(self, wish: Wish, clock: Clock, wait_s: float = 2.0) -> Outcome:
         """State a wish and wait until the trader has looked at it.
@@ -135,6 +136,7 @@ class WishRow:
         copy = begin_write(self._desired_version)
         self._desired[copy] = record
         commit_write(self._desired_version)
+        self._segment.beat(clock.now_ns())
         return int(record["generation"])
 
     def _await_observed(self, generation: int, clock: Clock, deadline_ns: int) -> Record:

@@ -57,7 +57,7 @@ class Publisher:
         cfgs["symbols"][: len(self.symbols)] = [s.encode() for s in self.symbols]
         self._rows = [symbol_row(self._segments["symbol_cfgs"], i) for i in range(len(self.symbols))]
         for row in (self._controls, *self._rows):
-            row.publish(_first_values(row))
+            row.publish(_first_values(row), self.clock.now_ns())
         self.view = _first_view(self.symbols, self.clock.now_ns())
         self.publish()
         for segment in self._segments.values():
@@ -171,7 +171,7 @@ class Publisher:
             field = i + (CONTROL_FIELDS if symbol < 0 else 0)
             new = desired["values"][i]
             self.push(kind, symbol=symbol, field=field, old=old[i], new=new, source=desired["source"], reason=refuse)
-        row.publish(applied)
+        row.publish(applied, self.clock.now_ns())
 
 
 @contextlib.contextmanager
@@ -190,7 +190,7 @@ def _apply(row: WishRow, values: dict[str, float]) -> None:
     applied["revision"] += 1
     for name, value in values.items():
         applied["values"][index_of(row.fields, name)] = value
-    row.publish(applied)
+    row.publish(applied, SystemClock().now_ns())
 
 
 def _first_values(row: WishRow) -> npt.NDArray[np.void]:

@@ -213,6 +213,7 @@ class Trader:
         if not len(events):
             return
         self._event_ring.push(events)
+        self._events.beat(self._clock.now_ns())
         self._ledger.write(events)
         fills = events[events["kind"] == EventKind.FILL]
         self._fills_hash.add(fills)

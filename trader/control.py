@@ -90,7 +90,7 @@ class ControlPlane:
                 applied[name] = settings[name]
             applied["observed_generation"] = self._observed[at]
             applied["refusal"] = self._refusals[at]
-            wished.publish(applied)
+            wished.publish(applied, self._clock.now_ns())
 
     def _settings(self, at: int) -> Any:
         whole = self._state[0]

@@ -29,6 +29,7 @@ class Journal:
     """The log and checkpoint segments of the running trader."""
 
     def __init__(self, instance: str, clock: Clock) -> None:
+        self._clock = clock
         self._journal = Segment.create("journal", JOURNAL, instance, clock)
         self._checkpoint = Segment.create("checkpoint", CHECKPOINT, instance, clock)
         self._writer = RingWriter(self._journal.body)
@@ -41,6 +42,7 @@ class Journal:
     def append(self, inputs: Inputs) -> None:
         """Write inputs to the log. Their ``seq`` must follow the last one's."""
         self._writer.push(inputs)
+        self._journal.beat(self._clock.now_ns())
         self._logged_since += len(inputs)
 
     @property
@@ -52,7 +54,8 @@ class Journal:
         """Keep a copy of the state."""
         self._copies[begin_write(self._version)] = state[0]
         commit_write(self._version)
-        self._checkpoint.header["active"] = 1
+        self._checkpoint.activate()
+        self._checkpoint.beat(self._clock.now_ns())
         self._logged_since = 0
 
     def unlink(self) -> None:
