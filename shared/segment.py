@@ -143,6 +143,8 @@ class Segment:
     def locked(self, clock: Clock, wait_s: float = 2.0) -> Iterator[None]:
         """Hold the exclusive lock of the segment; the kernel frees it when the holder dies.
 
+        The lock belongs to this mapping: threads that share one do not exclude each other, so give each its own.
+
         Errors
         ------
         Timeout

@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 import click
 import numpy as np
+import numpy.typing as npt
 
 from shared.clock import Clock, SystemClock
 from shared.compiled import compiled_cache_dir
@@ -34,13 +35,22 @@ def _exercise() -> None:
 
     engine = Engine(new_state(1, 1000.0))
     engine.process(batch([row(kind, 1, 0) for kind in (InputKind.TIMER, InputKind.GAP)]))
-    ring = np.zeros(1, layout.ring(layout.INPUT, 4))
-    reader = RingReader(ring)
-    RingWriter(ring).push(batch([row(InputKind.TIMER, 1)]))
-    reader.read()
     body = np.zeros(1, layout.PORTFOLIO)
     publish_into(engine.state, body["version"], body["copies"][0].view(PUBLISHED), np.zeros(8, np.int64))
-    read_copy(body["version"], body["copies"][0])
+    for item in (layout.INPUT, layout.TRADE_EVENT, layout.COMMAND, layout.TUNER_EVENT):
+        ring = np.zeros(1, layout.ring(item, 4))
+        RingWriter(ring).push(np.zeros(1, item))
+        for part in (ring, _read_only(ring)):
+            RingReader(part, from_start=True).read()
+    for part in (body, _read_only(body)):
+        read_copy(part["version"], part["copies"][0])
+
+
+def _read_only(array: npt.NDArray[np.void]) -> npt.NDArray[np.void]:
+    """Return a view that cannot be written, as other processes map it: compiled code is another one for it."""
+    view = array.view()
+    view.setflags(write=False)
+    return view
 
 
 if __name__ == "__main__":
