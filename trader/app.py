@@ -118,6 +118,7 @@ class Trader:
         self.stats = FeedStats()
         self._fills_hash = FillsHash()
         self._counts = {"events": 0, "fills": 0, "trades": 0}
+        self._told_trouble = ""
         self.stopping = asyncio.Event()
         self._last_input_ns = clock.monotonic_ns()
         self._last_publish_ns = self._last_checkpoint_ns = self._last_disk_ns = clock.monotonic_ns()
@@ -270,7 +271,7 @@ class Trader:
             try:
                 return await ask()
             except FeedError as error:
-                self.stats.last_error = str(error)
+                self.stats.last_error = self._told_trouble = str(error)
                 self._on_trouble(
                     f"FEED STALE: {error}; entries are blocked, trying again in {wait_s:.0f} s. No network? Use --venue sim."
                 )
@@ -284,6 +285,7 @@ class Trader:
             self._serve()
             now_ns = self._clock.monotonic_ns()
             self._let_time_pass(now_ns)
+            self._tell_trouble()
             if now_ns - self._last_publish_ns >= PUBLISH_EVERY_NS:
                 self._publish()
             if now_ns - self._last_checkpoint_ns >= CHECKPOINT_EVERY_NS:
@@ -292,6 +294,12 @@ class Trader:
             if now_ns - self._last_disk_ns >= DISK_CHECKPOINT_EVERY_NS:
                 self._session.checkpoint(self.state)
                 self._last_disk_ns = now_ns
+
+    def _tell_trouble(self) -> None:
+        """Say once what went wrong with the feed: a silent stream, a lost connection, a book out of step."""
+        if self.stats.last_error and self.stats.last_error != self._told_trouble:
+            self._told_trouble = self.stats.last_error
+            self._on_trouble(f"feed: {self._told_trouble}")
 
     def _let_time_pass(self, now_ns: int) -> None:
         silent_ns = now_ns - self._last_input_ns
