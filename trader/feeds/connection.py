@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import Sequence
 from typing import Protocol
 
@@ -15,7 +14,6 @@ from websockets.exceptions import ConnectionClosed, WebSocketException
 from shared.clock import NS_PER_S, Clock
 from trader.feeds.stats import FeedStats
 
-log = logging.getLogger(__name__)
 
 _CHECK_S = 0.25  # at most this long after a deadline it is noticed; a quarter of short deadlines
 
@@ -211,4 +209,3 @@ class Socket:
 
     def _note(self, what: str) -> None:
         self._stats.last_error = f"{self._url}: {what}"
-        log.warning("%s: %s", self._url, what)
