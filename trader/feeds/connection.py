@@ -14,7 +14,6 @@ from websockets.exceptions import ConnectionClosed, WebSocketException
 from shared.clock import NS_PER_S, Clock
 from trader.feeds.stats import FeedStats
 
-
 _CHECK_S = 0.25  # at most this long after a deadline it is noticed; a quarter of short deadlines
 
 
