@@ -114,15 +114,14 @@ class Segment:
             memory = posix_ipc.SharedMemory(posix_name, read_only=not writable)
         except posix_ipc.ExistentialError as error:
             raise NotRunning(f"{posix_name}: was not there, expected a running owner; start the trader first") from error
-        try:
+        with contextlib.ExitStack() as on_failure:
+            on_failure.callback(memory.close_fd)
             if os.fstat(memory.fd).st_size < HEADER_BYTES:
                 raise NotRunning(f"{posix_name}: is still being made; try again in a moment")
             protection = mmap.PROT_READ | (mmap.PROT_WRITE if writable else 0)
             mapped = mmap.mmap(memory.fd, 0, prot=protection)
             _check_header(np.frombuffer(mapped, HEADER, 1)[0], posix_name, layout)
-        except BaseException:
-            memory.close_fd()
-            raise
+            on_failure.pop_all()
         return cls(posix_name, memory, mapped, layout)
 
     @property
