@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from shared.events import EventKind, Reason, Source, Status
+from shared.events import EventKind, Reason, Regime, Source, Status
 from shared.params import PARAMS
 from tests.processes import System, Watcher
 from tests.scripted_market import legs, write_recording
@@ -116,22 +116,31 @@ def test_emergency_exit_ends_flat_with_a_fill_and_a_reason(system: System) -> No
     assert Source(int(closed["source"])) is Source.OPERATOR
 
 
-def test_the_tuners_emergency_exit_needs_a_second_condition_and_then_acts(system: System) -> None:
-    shock = tuple((1.0, step) for step in (-0.12, 0.05, -0.12, 0.05, -0.12, 0.06) * 5)
-    recording = market(system, after=(*shock, (60.0, 0.0)), quiet_s=75.0)
+def test_the_tuners_emergency_exit_acts_when_the_market_agrees_that_it_is_one(system: System) -> None:
+    """The second, measured condition here: high volatility with an open loss."""
+    shock = ((4.0, -0.4), *((1.0, step) for step in (-0.15, 0.15) * 45))  # below the entry, above the stop
+    recording = market(system, after=shock)
+    _, workspace = system.trader("--replay", recording, "--speed", "5", "--symbols", "BTCUSDT,ETHUSDT")
+    seen = Watcher(workspace)
+    eventually(lambda: workspace.portfolio()["rows"][0]["position_qty"] != 0, 60)
+    system.control("set", "signal_strength", "3")  # so that no reversal closes the position first
+    eventually(lambda: workspace.portfolio()["rows"][0]["regime"] == Regime.HIGH_VOLATILITY, 60)
+    tuner_with(system, *[decision("EMERGENCY_EXIT", "BTCUSDT")] * 3)
+    eventually(lambda: len(seen.of(EventKind.TUNER_CONFIG, "BTCUSDT")), 30)
+    assert Status(int(seen.of(EventKind.TUNER_CONFIG, "BTCUSDT")[0]["status"])) is Status.TUNER_EMERGENCY_EXIT
+    closed = seen.of(EventKind.POSITION_CLOSE, "BTCUSDT")[-1]
+    assert Reason(int(closed["reason"])) is Reason.EMERGENCY
+    assert Source(int(closed["source"])) is Source.TUNER
+    eventually(lambda: workspace.portfolio()["rows"][0]["position_qty"] == 0.0)
+
+
+def test_without_a_second_condition_an_emergency_exit_is_a_pause(system: System) -> None:
+    recording = market(system, after=((120.0, 0.0),))
     _, workspace = system.trader("--replay", recording, "--speed", SPEED, "--symbols", "BTCUSDT,ETHUSDT")
     seen = Watcher(workspace)
-    eventually(lambda: workspace.portfolio()["rows"][0]["position_qty"] != 0, 40)
-    tuner_with(system, *[decision("EMERGENCY_EXIT", "BTCUSDT")] * 40)
+    tuner_with(system, decision("EMERGENCY_EXIT", "BTCUSDT"))
     eventually(lambda: len(seen.of(EventKind.TUNER_CONFIG, "BTCUSDT")), 30)
-    statuses = [Status(int(e["status"])) for e in seen.of(EventKind.TUNER_CONFIG, "BTCUSDT")]
-    exits = seen.of(EventKind.POSITION_CLOSE, "BTCUSDT")
-    if Status.TUNER_EMERGENCY_EXIT in statuses:
-        assert Reason(int(exits[-1]["reason"])) is Reason.EMERGENCY
-        assert Source(int(exits[-1]["source"])) is Source.TUNER
-        assert float(workspace.portfolio()["rows"][0]["position_qty"]) == 0.0
-    else:  # without the second condition it is a pause
-        assert statuses[0] is Status.TUNER_PAUSE_SYMBOL
+    assert Status(int(seen.of(EventKind.TUNER_CONFIG, "BTCUSDT")[0]["status"])) is Status.TUNER_PAUSE_SYMBOL
 
 
 def test_manual_override_refuses_the_tuners_write_with_an_event(system: System) -> None:
