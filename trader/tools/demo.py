@@ -19,10 +19,11 @@ import msgspec
 from shared.clock import NS_PER_S, SystemClock
 from shared.errors import NotRunning, TradingError, UsageError
 from shared.events import EventKind
+from shared.paths import instance_name
 from shared.workspace import Workspace
 from trader.simulated import running_simulator
 
-INSTANCE = "demo"
+_DEFAULT_INSTANCE = "demo"
 _STOP_S = 10.0
 _START_S = 60.0
 _SCREENSHOT_BEFORE_END_S = 8.0
@@ -83,19 +84,20 @@ def run_demo(options: DemoOptions) -> int:
     if options.screenshot and not os.environ.get("DISPLAY"):
         raise UsageError("--screenshot: DISPLAY was not set, expected an X server; start one or leave the option out")
     clock = SystemClock()
+    instance = instance_name(None) or _DEFAULT_INSTANCE
     started_ns = clock.monotonic_ns()
     with ExitStack() as stack, _stop_on_signal() as stopped:
         folder = tempfile.mkdtemp(prefix="trader_demo_")
         if not options.keep:
             stack.callback(_remove, folder)
         os.environ["TRADER_HOME"] = folder
-        children = _start(stack, options, {**os.environ, "TRADER_INSTANCE": INSTANCE})
-        workspace = _await_trader(children, clock)
+        children = _start(stack, options, {**os.environ, "TRADER_INSTANCE": instance})
+        workspace = _await_trader(children, instance, clock)
         stack.callback(workspace.close)
         first_s = (clock.monotonic_ns() - started_ns) / NS_PER_S
         click.echo(f"demo: first event after {first_s:.1f} s; everything is SIMULATED, folder {folder}")
-        _watch(options, children, clock, stopped)
-        _report(workspace, folder)
+        _watch(options, children, instance, clock, stopped)
+        _report(workspace, Path(folder) / instance / "audit.sqlite")
     click.echo("demo: stopped, nothing left behind")
     return 130 if stopped == [signal.SIGINT] and not options.seconds else 0
 
@@ -103,7 +105,7 @@ def run_demo(options: DemoOptions) -> int:
 def _start(stack: ExitStack, options: DemoOptions, environment: dict[str, str]) -> list[Child]:
     simulator = Child("trader.simulator.cli", "--speed", options.speed, "--seed", str(options.seed), environment=environment)
     stack.callback(simulator.stop)
-    _until(lambda: running_simulator(INSTANCE) is not None, [simulator], SystemClock())
+    _until(lambda: running_simulator(environment["TRADER_INSTANCE"]) is not None, [simulator], SystemClock())
     trader = Child("trader.cli", "--paper", "--venue", "sim", environment=environment)
     stack.callback(trader.stop)
     extra = ["--dry-run"] if options.dry_run else []
@@ -117,12 +119,12 @@ def _start(stack: ExitStack, options: DemoOptions, environment: dict[str, str]) 
     return [simulator, trader, tuner, dashboard]
 
 
-def _await_trader(children: list[Child], clock: SystemClock) -> Workspace:
+def _await_trader(children: list[Child], instance: str, clock: SystemClock) -> Workspace:
     found: list[Workspace] = []
 
     def attached() -> bool:
         try:
-            found.append(Workspace(INSTANCE, clock))
+            found.append(Workspace(instance, clock))
         except NotRunning:
             return False
         return True
@@ -142,7 +144,7 @@ def _until(ready: object, children: list[Child], clock: SystemClock) -> None:
         time.sleep(0.02)
 
 
-def _watch(options: DemoOptions, children: list[Child], clock: SystemClock, stopped: list[int]) -> None:
+def _watch(options: DemoOptions, children: list[Child], instance: str, clock: SystemClock, stopped: list[int]) -> None:
     """Wait for the end; a program that dies ends the demo with its last words. A closed dashboard ends it too."""
     end_ns = clock.monotonic_ns() + int(options.seconds * NS_PER_S) if options.seconds else None
     picture_ns = (end_ns or 0) - int(_SCREENSHOT_BEFORE_END_S * NS_PER_S)
@@ -155,17 +157,17 @@ def _watch(options: DemoOptions, children: list[Child], clock: SystemClock, stop
         children[3].require_alive()
         if not pictured and clock.monotonic_ns() > picture_ns:
             pictured = True
-            _take_picture(str(options.screenshot))
+            _take_picture(str(options.screenshot), instance)
         time.sleep(0.1)
 
 
-def _take_picture(path: str) -> None:
-    command = [sys.executable, "-m", "dashboard.cli", "--instance", INSTANCE, "--screenshot", path]
+def _take_picture(path: str, instance: str) -> None:
+    command = [sys.executable, "-m", "dashboard.cli", "--instance", instance, "--screenshot", path]
     subprocess.run(command, check=False, timeout=30)  # noqa: S603
     click.echo(f"demo: picture of the dashboard in {path}")
 
 
-def _report(workspace: Workspace, folder: str) -> None:
+def _report(workspace: Workspace, audit: Path) -> None:
     """Say what happened: the demo should end with numbers, not with silence."""
     try:
         view = workspace.portfolio()
@@ -179,7 +181,6 @@ def _report(workspace: Workspace, folder: str) -> None:
         f"demo: {int(view['messages']):,} messages, {fills} fills, {int(view['trades'])} closed trades, "
         f"{ai} AI changes applied, equity {float(view['equity_usd']):,.2f} USD"
     )
-    audit = Path(folder) / INSTANCE / "audit.sqlite"
     if audit.exists():
         with sqlite3.connect(audit) as database:
             rows = int(database.execute("SELECT count(*) FROM audit").fetchone()[0])
