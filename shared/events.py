@@ -71,6 +71,11 @@ class Reason(IntEnum):
     REVERSAL = 4
     EMERGENCY = 5
     OPERATOR = 6
+    TIME_EXIT = 7
+    BREAK_EVEN = 8
+    PROFIT_LOCK = 9
+    LIQUIDATION = 10
+    QUOTE = 11  # an order of the market maker
     # why no entry
     PAUSED = 20
     TRADING_DISABLED = 21
@@ -87,6 +92,11 @@ class Reason(IntEnum):
     DRAWDOWN_HALT = 32
     CROSSED_BOOK = 33
     NO_INSTRUMENT = 34
+    MIN_EDGE = 35
+    LEADER_DISAGREES = 36
+    ORDER_RATE = 37
+    DAILY_LOSS = 38
+    LOSS_COOLDOWN = 39
     # refusals of wishes and commands
     OVERRIDE_ON = 40
     OVERRIDE_EPOCH = 41
@@ -98,6 +108,24 @@ class Reason(IntEnum):
     NOT_ALLOWED = 47
     UNKNOWN_SYMBOL = 48
     UNKNOWN_COMMAND = 49
+    # more reasons why no entry
+    SYMBOL_EXPOSURE = 60
+    CORRELATED_EXPOSURE = 61
+    TRADE_LOSS = 62
+    BUYING_POWER = 63
+    EXIT_ONLY = 64
+    KILL_FILE = 65
+    CRASH_GUARD = 66
+    NO_STRATEGY = 67
+    FLIP_COOLDOWN = 68
+    ORDER_PENDING = 69
+    # why an order was not taken or not kept
+    POST_ONLY = 80
+    CANCELLED = 81
+
+
+NO_ENTRY = tuple(code for code in Reason if 20 <= code < 40 or 60 <= code < 80)
+"""The reasons that can block an entry."""
 
 
 class Source(IntEnum):
@@ -118,6 +146,8 @@ class Regime(IntEnum):
     TRENDING_DOWN = 2
     RANGING = 3
     HIGH_VOLATILITY = 4
+    LOW_VOLATILITY = 5
+    SPIKE = 6
 
 
 class Strategy(IntEnum):
@@ -125,6 +155,29 @@ class Strategy(IntEnum):
 
     NONE = 0
     TECHNICAL = 1
+    MOMENTUM = 2
+    FAIR_VALUE = 3
+    MARKET_MAKER = 4
+    ORDER_FLOW = 5
+    BLEND = 6
+
+
+class Mode(IntEnum):
+    """How boldly the account trades, from its own results."""
+
+    NORMAL = 0
+    AGGRESSIVE = 1
+    CAUTIOUS = 2
+    DEFENSIVE = 3
+    EXIT_ONLY = 4
+
+
+class RiskState(IntEnum):
+    """What orders may do: anything, only reduce, or only reduce until a human (or the next day) resumes."""
+
+    ACTIVE = 0
+    REDUCING = 1
+    HALTED = 2
 
 
 class CommandKind(IntEnum):

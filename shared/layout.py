@@ -136,6 +136,17 @@ BOOK_SNAPSHOT = record(
     ("ask_qty", "f8", (BOOK_LEVELS_SHOWN,)),
 )
 
+CHECK = record(
+    ("reason", "u2"),  # what it would block an entry with
+    ("passed", "u1"),
+    ("value", "f8"),
+    ("limit", "f8"),
+)
+"""One line of "why no trade"."""
+
+MAX_CHECKS = 32
+REASON_CODES = 128  # size of a histogram over reasons
+
 SYMBOL_ROW = record(
     ("position_qty", "f8"),
     ("entry_price_usd", "f8"),
@@ -183,6 +194,12 @@ SYMBOL_ROW = record(
     ("minute_atr_usd", "f8"),
     ("closes_usd", "f8", (PRICE_HISTORY,)),  # oldest first, 0 where there is none yet
     ("books", BOOK_SNAPSHOT, (3,)),
+    ("funding_usd", "f8"),  # paid so far; negative: received
+    ("liquidation_usd", "f8"),  # price at which the venue would close the position, 0: none
+    ("open_orders", "u1"),
+    ("expected_bps", "f8"),  # move the acting strategy expects
+    ("n_checks", "u1"),
+    ("checks", CHECK, (MAX_CHECKS,)),  # every check of the last closed second, in order
 )
 
 TRADE_ROW = record(
@@ -231,6 +248,11 @@ PORTFOLIO_VIEW = record(
     ("trades", "u8"),
     ("wins", "u8"),
     ("losses", "u8"),
+    ("funding_usd", "f8"),
+    ("reconciliation_usd", "f8"),  # equity change - (realised + unrealised - fees - funding): 0 but for rounding
+    ("mode", "u1"),
+    ("risk", "u1"),
+    ("blocked", "u8", (REASON_CODES,)),  # seconds each reason blocked an entry, all symbols together
     ("equity_usd_1s", "f8", (EQUITY_HISTORY,)),  # oldest first, 0 where there is none yet
     ("rows", SYMBOL_ROW, (MAX_SYMBOLS,)),
     ("recent", TRADE_ROW, (RECENT_TRADES,)),  # ring by trade_id

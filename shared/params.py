@@ -13,7 +13,9 @@ import msgspec
 from shared.errors import OutOfRange, UsageError
 
 MAX_SYMBOLS = 32
-MAX_FIELDS = 16  # width of a row of values in shared memory; room for both registries
+STRATEGY_NAMES = ("technical", "momentum", "fair_value", "market_maker", "order_flow", "blend")
+_STRATEGY_LIST = "0 nothing, " + ", ".join(f"{code} {name}" for code, name in enumerate(STRATEGY_NAMES, start=1))
+MAX_FIELDS = 32  # width of a row of values in shared memory; room for both registries
 
 
 class Param(msgspec.Struct, frozen=True, kw_only=True):
@@ -97,6 +99,40 @@ CONTROLS: tuple[Param, ...] = (
           description="fall from the equity peak at which new entries stop until a human resumes"),
     Param(name="stale_ms", unit="ms", minimum=500, maximum=60000, default=5000, max_step=60000, risk=1,
           description="silence of a symbol's feed after which entries are blocked"),
+    Param(name="maker_bps", unit="bps", minimum=-10, maximum=100, default=2, max_step=100, risk=0,
+          description="paper: fee of a resting limit order that is filled; negative is a rebate"),
+    Param(name="latency_ms", unit="ms", minimum=0, maximum=5000, default=20, max_step=5000, risk=0,
+          description="paper: time an order or a cancel takes to reach the exchange"),
+    Param(name="latency_jitter_ms", unit="ms", minimum=0, maximum=5000, default=0, max_step=5000, risk=0,
+          description="paper: mean of an exponential delay drawn from the seeded state on top of latency_ms"),
+    Param(name="leverage", unit="x", minimum=1, maximum=20, default=3, max_step=20, risk=1,
+          description="perpetuals: notional one dollar of equity may carry; sets buying power and the liquidation price"),
+    Param(name="max_symbol_pct", unit="%", minimum=1, maximum=100, default=20, max_step=100, risk=1,
+          description="cap of one symbol's position as a share of equity"),
+    Param(name="max_correlated_pct", unit="%", minimum=1, maximum=300, default=40, max_step=300, risk=1,
+          description="cap of all positions on the same side together as a share of equity"),
+    Param(name="max_trade_loss_pct", unit="%", minimum=0.05, maximum=5, default=0.5, max_step=5, risk=1,
+          description="largest loss of one trade at its stop as a share of equity"),
+    Param(name="max_daily_loss_pct", unit="%", minimum=0.5, maximum=50, default=6, max_step=50, risk=1,
+          description="loss since midnight UTC at which trading halts until the next day or a human resumes"),
+    Param(name="orders_per_s", unit="", minimum=1, maximum=100, default=5, max_step=100, risk=1, integer=True,
+          description="most entry orders in one second, all symbols together"),
+    Param(name="orders_per_min", unit="", minimum=1, maximum=1000, default=30, max_step=1000, risk=1, integer=True,
+          description="most entry orders in one minute, all symbols together"),
+    Param(name="loss_cooldown_s", unit="s", minimum=0, maximum=3600, default=30, max_step=3600, risk=-1,
+          description="pause of a symbol after a losing trade"),
+    Param(name="min_edge_factor", unit="x", minimum=0, maximum=5, default=1, max_step=5, risk=-1,
+          description="how many times its round-trip cost the expected move of an entry must be; 0 switches the gate off"),
+    Param(name="leader", unit="", minimum=0, maximum=32, default=0, max_step=32, risk=0, integer=True,
+          description="number of the symbol whose direction must agree with an entry in the others; 0: none"),
+    *(
+        Param(name=f"strategy_{regime}", unit="", minimum=0, maximum=len(STRATEGY_NAMES), default=strategy, max_step=9, risk=0,
+              integer=True, description=f"what trades while the regime is {regime.replace('_', ' ')}: {_STRATEGY_LIST}")
+        for regime, strategy in (
+            ("trending_up", 2), ("trending_down", 2), ("ranging", 3), ("high_volatility", 1), ("low_volatility", 4),
+            ("spike", 0), ("unknown", 1),
+        )
+    ),
 )  # fmt: skip
 
 

@@ -26,7 +26,7 @@ from tests.engine_support import (
     timer,
 )
 from trader.engine.inputs import Gap, InputKind, row
-from trader.strategies.technical import MINIMUM_HOLD_NS
+from trader.risk.exits import MINIMUM_HOLD_NS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -9,8 +9,8 @@ import pytest
 from shared.params import CONTROLS, PARAMS, Param, index_of
 from shared.paths import project_root
 from trader.market import indicators, regime
+from trader.risk.exits import MINIMUM_HOLD_NS
 from trader.signals import technical
-from trader.strategies.technical import MINIMUM_HOLD_NS
 
 ROUND_TRIP_PCT = 0.30
 

@@ -7,10 +7,14 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from shared.events import Regime
 from shared.layout import (
     BOOK_SNAPSHOT,
+    CHECK,
     EQUITY_HISTORY,
+    MAX_CHECKS,
     PRICE_HISTORY,
+    REASON_CODES,
     RECENT_TRADES,
     TRADE_ROW,
     record,
@@ -40,6 +44,21 @@ COMMISSION = index_of(CONTROLS, "commission_bps")
 MAX_GROSS = index_of(CONTROLS, "max_gross_pct")
 MAX_DRAWDOWN = index_of(CONTROLS, "max_drawdown_pct")
 STALE = index_of(CONTROLS, "stale_ms")
+MAKER = index_of(CONTROLS, "maker_bps")
+LATENCY = index_of(CONTROLS, "latency_ms")
+LATENCY_JITTER = index_of(CONTROLS, "latency_jitter_ms")
+LEVERAGE = index_of(CONTROLS, "leverage")
+MAX_SYMBOL = index_of(CONTROLS, "max_symbol_pct")
+MAX_CORRELATED = index_of(CONTROLS, "max_correlated_pct")
+MAX_TRADE_LOSS = index_of(CONTROLS, "max_trade_loss_pct")
+MAX_DAILY_LOSS = index_of(CONTROLS, "max_daily_loss_pct")
+ORDERS_PER_S = index_of(CONTROLS, "orders_per_s")
+ORDERS_PER_MIN = index_of(CONTROLS, "orders_per_min")
+LOSS_COOLDOWN = index_of(CONTROLS, "loss_cooldown_s")
+MIN_EDGE = index_of(CONTROLS, "min_edge_factor")
+LEADER = index_of(CONTROLS, "leader")
+STRATEGY_BY_REGIME = tuple(index_of(CONTROLS, f"strategy_{regime.name.lower()}") for regime in Regime)
+"""The control that names the strategy of each regime, by regime code."""
 
 SETTINGS = record(
     ("revision", "i8"),
@@ -121,6 +140,14 @@ SYMBOL = record(
     ("score", "f8"),
     ("strength", "i1"),
     ("why", "u2"),
+    # what the strategies want: see trader.strategies
+    ("strategy", "u1"),  # the one that acts
+    ("objection", "u2"),  # why it does not want to enter now, 0: it does
+    ("expected_bps", "f8"),  # move it expects
+    ("quote_bid_usd", "f8"),  # what a market maker wants to quote, 0: nothing
+    ("quote_ask_usd", "f8"),
+    ("n_checks", "i8"),
+    ("checks", CHECK, (MAX_CHECKS,)),
     # position and results
     ("position_qty", "f8"),
     ("entry_price_usd", "f8"),
@@ -154,6 +181,11 @@ STATE = record(
     ("peak_equity_usd", "f8"),
     ("halted", "u1"),
     ("override_epoch", "i8"),
+    ("mode", "u1"),
+    ("risk", "u1"),
+    ("size_factor", "f8"),  # of the mode, times the size of an entry
+    ("strength_extra", "i8"),  # of the mode, added to the strength an entry needs
+    ("blocked", "i8", (REASON_CODES,)),
     ("controls", SETTINGS),
     ("equity_usd_1s", "f8", (EQUITY_HISTORY,)),  # ring, at seconds % EQUITY_HISTORY
     ("recent", TRADE_ROW, (RECENT_TRADES,)),  # ring, at trade_id % RECENT_TRADES
@@ -170,6 +202,7 @@ def new_state(n_symbols: int, capital_usd: float, birth_ns: int = 0) -> State:
     whole = state[0]
     whole["birth_ns"] = birth_ns
     whole["n_symbols"] = n_symbols
+    whole["size_factor"] = 1.0
     whole["start_equity_usd"] = whole["cash_usd"] = whole["peak_equity_usd"] = capital_usd
     for settings, fields in ((whole["controls"], CONTROLS), *((s["settings"], SYMBOL_FIELDS) for s in whole["symbols"])):
         settings["values"] = defaults(fields)

@@ -6,20 +6,21 @@ from typing import Any
 
 from shared.compiled import compiled
 from shared.events import EventKind, Reason, Source, Status
-from shared.layout import EQUITY_HISTORY, PRICE_HISTORY
+from shared.layout import EQUITY_HISTORY
+from trader.engine.entry import consider_entry
 from trader.engine.inputs import ALL, ASK, FIRST, LAST, Gap, InputKind
 from trader.engine.outbox import OUTBOX_CAPACITY, OUTBOX_MARGIN, new_event
 from trader.engine.settings_step import on_command, on_control, on_param, on_refusal
 from trader.engine.state import STALE
-from trader.engine.trading import consider_entry, leave
+from trader.engine.trading import leave
 from trader.market.bars import SECOND_NS, close_minute, close_second
 from trader.market.book import clear_book, photograph, set_level
 from trader.market.regime import regime_step
 from trader.market.tape import exit_price, on_quote, on_trade
 from trader.portfolio.accounting import equity_usd
+from trader.risk.exits import exit_reason, reversal_reason
 from trader.risk.limits import drawdown_broken, drawdown_pct
-from trader.signals.technical import technical_signal
-from trader.strategies.technical import exit_reason, reversal_reason
+from trader.strategies.decide import decide
 
 BOOK_SNAPSHOT_SECONDS = 5
 MAX_CATCH_UP_SECONDS = 10  # after a longer silence the bars start anew: flat bars by the hour would mean nothing
@@ -117,7 +118,7 @@ def _second_of_symbol(state: Any, box: Any, index: int, end_ns: int) -> None:
         event = new_event(state, box, _EV_REGIME, index)
         event.old = before
         event.new = symbol.regime
-    technical_signal(symbol, symbol.closes_usd[int((symbol.bars - 1) % PRICE_HISTORY)])
+    decide(state, index)
     if symbol.position_qty != 0.0 and not symbol.stale:
         reason = reversal_reason(symbol, state.time_ns)
         if reason != _NONE:

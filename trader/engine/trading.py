@@ -9,11 +9,7 @@ from shared.events import EventKind, Reason, Source
 from shared.layout import RECENT_TRADES
 from trader.engine.outbox import new_event
 from trader.execution.paper import commission_usd, market_price, slipped
-from trader.market.tape import mark_price
-from trader.portfolio.accounting import apply_fill, count_trade, equity_usd, gross_usd
-from trader.risk.limits import entry_blocked
-from trader.risk.sizing import entry_qty, gross_allows
-from trader.strategies.technical import entry_objection
+from trader.portfolio.accounting import apply_fill, count_trade, equity_usd
 
 _SIGNAL = int(EventKind.SIGNAL)
 _ORDER = int(EventKind.ORDER)
@@ -24,8 +20,6 @@ _TARGET_HIT = int(EventKind.TARGET_HIT)
 _STOP_LOSS = int(EventKind.STOP_LOSS)
 _TRAILING_EXIT = int(EventKind.TRAILING_EXIT)
 _NONE = int(Reason.NONE)
-_TOO_SMALL = int(Reason.TOO_SMALL)
-_GROSS = int(Reason.GROSS_LIMIT)
 _TARGET = int(Reason.TARGET)
 _STOP = int(Reason.STOP)
 _PULLBACK = int(Reason.PULLBACK)
@@ -71,29 +65,8 @@ def _market_order(state: Any, box: Any, index: int, signed_qty: float, reason: i
 
 
 @compiled
-def consider_entry(state: Any, box: Any, index: int) -> None:
-    """Enter if every check allows it; keep the first that does not as the symbol's ``why``."""
-    symbol = state.symbols[index]
-    symbol.why = entry_blocked(state, symbol)
-    if symbol.why != _NONE:
-        return
-    price = mark_price(symbol)
-    symbol.why = entry_objection(symbol, price)
-    if symbol.why != _NONE:
-        return
-    equity = equity_usd(state)
-    qty = entry_qty(symbol, price, equity)
-    if qty <= 0.0:
-        symbol.why = _TOO_SMALL
-        return
-    if not gross_allows(state, gross_usd(state), qty * price, equity):
-        symbol.why = _GROSS
-        return
-    _enter(state, box, index, qty if symbol.score > 0.0 else -qty, price)
-
-
-@compiled
-def _enter(state: Any, box: Any, index: int, signed_qty: float, price_usd: float) -> None:
+def enter(state: Any, box: Any, index: int, signed_qty: float, price_usd: float) -> None:
+    """Open a position at the market."""
     symbol = state.symbols[index]
     side = 1 if signed_qty > 0.0 else -1
     state.trade_id += 1

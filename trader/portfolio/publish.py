@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from shared.compiled import compiled
-from shared.events import Strategy, TraderStatus
+from shared.events import TraderStatus
 from shared.layout import PORTFOLIO_VIEW, PRICE_HISTORY, without_text
 from shared.segment import Segment
 from shared.seqlock import begin_write, commit_write
@@ -19,7 +19,6 @@ from trader.portfolio.accounting import equity_usd, unrealised_usd
 from trader.risk.limits import drawdown_pct
 
 PUBLISHED = without_text(PORTFOLIO_VIEW)
-_TECHNICAL = int(Strategy.TECHNICAL)
 
 
 @compiled
@@ -54,7 +53,7 @@ def _row(symbol: Any, row: Any) -> None:
     row.loss_streak = symbol.loss_streak
     row.win_streak = symbol.win_streak
     row.regime = symbol.regime
-    row.strategy = _TECHNICAL
+    row.strategy = symbol.strategy
     row.enabled = 1 if symbol.settings.values[ENABLED_FIELD] > 0.0 else 0
     row.book_valid = symbol.book_valid
     row.stale = symbol.stale
@@ -62,6 +61,9 @@ def _row(symbol: Any, row: Any) -> None:
     row.last_market_ns = symbol.last_market_ns
     row.book_id = symbol.book_id
     row.books[:] = symbol.books
+    row.expected_bps = symbol.expected_bps
+    row.n_checks = symbol.n_checks
+    row.checks[:] = symbol.checks
     _analysis(symbol, row)
 
 
@@ -112,6 +114,10 @@ def _fill(state: Any, view: Any) -> None:
     view.drawdown_pct = max(drawdown_pct(state, equity), 0.0)
     _unroll(state.equity_usd_1s, state.seconds, view.equity_usd_1s)
     view.recent[:] = state.recent
+    view.mode = state.mode
+    view.risk = state.risk
+    for code in range(len(state.blocked)):
+        view.blocked[code] = state.blocked[code]
     view.realised_usd = 0.0
     view.unrealised_usd = 0.0
     view.fees_usd = 0.0
