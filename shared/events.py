@@ -43,6 +43,7 @@ class EventKind(IntEnum):
     FEED_RESTORED = 18
     ERROR = 19
     TUNER_CONFIG = 20
+    FUNDING = 21
 
 
 class Status(IntEnum):
@@ -263,6 +264,7 @@ COLOURS: dict[EventKind, tuple[int, int, int]] = {
     EventKind.FEED_RESTORED: GREEN,
     EventKind.ERROR: RED,
     EventKind.TUNER_CONFIG: PURPLE,
+    EventKind.FUNDING: GREY,
 }
 
 
@@ -301,6 +303,10 @@ def describe(event: Any, symbols: Sequence[str]) -> str:
     if kind in (EventKind.FILL, EventKind.ORDER):
         text = f"{arrow} {symbol} {event['qty']:.6g} @ {event['price_usd']:,.2f}"
         return f"{text} fee {event['fee_usd']:.2f}{why}" if kind is EventKind.FILL else f"{text}{why}"
+    if kind is EventKind.FUNDING:
+        return f"FUNDING {symbol} {event['pnl_usd']:+,.2f} USD at {1e4 * event['new']:+.2f} bps"
+    if kind is EventKind.CANCEL:
+        return f"CANCEL {arrow} {symbol} {event['qty']:.6g} @ {event['price_usd']:,.2f}{why}"
     if kind is EventKind.SIGNAL:
         return f"SIGNAL {symbol} {arrow} strength {event['new']:.0f} score {event['score']:+.2f}"
     if kind in (EventKind.POSITION_CLOSE, EventKind.TARGET_HIT, EventKind.STOP_LOSS, EventKind.TRAILING_EXIT):

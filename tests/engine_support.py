@@ -134,6 +134,7 @@ class Story:
 
     def __init__(self, n_symbols: int = 1, /, **values: float) -> None:
         self.engine = Engine(new_state(n_symbols, CAPITAL_USD))
+        self.set_control("latency_ms", 0.0)  # as if the exchange were next door: what is decided is filled at once
         self.events: Events = np.zeros(0, layout.TRADE_EVENT)
         self.tell([instrument(i) for i in range(n_symbols)])
         self.tell([param(name, value) for name, value in values.items()])
@@ -143,6 +144,10 @@ class Story:
         if rows:
             self.events = np.concatenate([self.events, self.engine.process(batch(rows))])
         return self
+
+    def set_control(self, name: str, value: float) -> None:
+        """Begin with another control than the registry's default, without an input or event that says so."""
+        self.account["controls"]["values"][index_of(CONTROLS, name)] = value
 
     @property
     def account(self) -> Any:

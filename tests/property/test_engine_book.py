@@ -12,7 +12,9 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from shared.layout import BOOK_SNAPSHOT, record
 from tests.engine_support import Story, book
-from trader.market.book import ASKS, BIDS, best_price, clear_book, is_crossed, photograph, set_level, walk
+from trader.engine.state import TAKEN
+from trader.execution.paper import walk
+from trader.market.book import ASKS, BIDS, best_price, clear_book, is_crossed, photograph, set_level
 
 CAPACITY = 6
 SMALL = record(
@@ -20,6 +22,7 @@ SMALL = record(
     ("book_qty", "f8", (2, CAPACITY)),
     ("book_count", "i8", (2,)),
     ("books", BOOK_SNAPSHOT, (3,)),
+    ("taken", TAKEN),
 )
 Model = dict[float, float]
 
@@ -66,7 +69,7 @@ class BookAgainstDict(RuleBasedStateMachine):
     @precondition(lambda self: self.model[ASKS])
     @rule(qty=st.floats(0.01, 1e5))
     def buy(self, qty: float) -> None:
-        assert walk(self.symbol, ASKS, qty) == pytest.approx(average_price(ordered(self.model[ASKS], ASKS), qty), rel=1e-12)
+        assert average_paid(self.symbol, qty) == pytest.approx(average_price(ordered(self.model[ASKS], ASKS), qty), rel=1e-12)
 
     @invariant()
     def sides_are_the_model(self) -> None:
@@ -78,6 +81,14 @@ class BookAgainstDict(RuleBasedStateMachine):
         bid, ask = max(self.model[BIDS], default=0.0), min(self.model[ASKS], default=0.0)
         assert (best_price(self.symbol, BIDS), best_price(self.symbol, ASKS)) == (bid, ask)
         assert is_crossed(self.symbol) == (not bid or not ask or bid >= ask)
+
+
+def average_paid(symbol: Any, qty: float) -> float:
+    """Return what a buyer of ``qty`` pays who comes first after the venue has shown everything."""
+    symbol["taken"]["count"] = 0
+    bought, cost_usd = walk(symbol, 1, qty, 0.0)
+    assert bought == qty
+    return float(cost_usd / qty)
 
 
 def average_price(book_side: list[tuple[float, float]], qty: float) -> float:
@@ -100,7 +111,7 @@ def test_taking_more_never_gets_cheaper_and_never_beats_the_touch(asks: list[tup
     symbol = np.zeros(1, SMALL)[0]
     for price, there in asks:
         set_level(symbol, ASKS, price, there)
-    paid, paid_for_more = walk(symbol, ASKS, qty), walk(symbol, ASKS, 2.0 * qty)
+    paid, paid_for_more = average_paid(symbol, qty), average_paid(symbol, 2.0 * qty)
     assert min(asks)[0] <= paid * (1 + 1e-12)
     assert paid <= paid_for_more * (1 + 1e-12)
     assert paid_for_more <= max(asks)[0] * (1 + 1e-12)

@@ -117,7 +117,7 @@ def test_an_exit_walks_the_book_when_the_touch_is_thin(side: int) -> None:
     story.tell([*book(ENTERED_S, bids, asks), quote(ENTERED_S, price)])
     order, fill = story.of(EventKind.ORDER)[-1], story.of(EventKind.FILL)[-1]
     average = (touch + (qty - 1.0) * behind) / qty
-    assert float(order["price_usd"]) == pytest.approx(average, rel=1e-9)
+    assert float(order["price_usd"]) == pytest.approx(touch, rel=1e-9)  # what was seen when it was sent
     assert float(fill["price_usd"]) == pytest.approx(average * (1.0 - side * 5e-4), rel=1e-9)
 
 

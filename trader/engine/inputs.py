@@ -15,6 +15,7 @@ TIMER        nothing: time passes
 GAP          aux :class:`Gap`
 NOTE         aux status code, to be told as an event
 BAR          a closed minute from the venue's history, before trading starts: a high, b low, c close, ref open time (ms)
+FUNDING      a rate of the coming settlement (fraction, longs pay a positive one), ref its time (ns)
 INSTRUMENT   a tick size, b step size, c minimum notional (USD), flags 1: perpetual
 ===========  ==========================================================================================================
 
@@ -54,6 +55,7 @@ class InputKind(IntEnum):
     NOTE = 11
     BAR = 12
     INSTRUMENT = 13
+    FUNDING = 15
 
 
 class Gap(IntEnum):

@@ -97,6 +97,35 @@ INDICATORS = record(
     ("previous_close", "f8"),
 )
 
+ORDER = record(
+    ("status", "u1"),  # 0 free, 1 on its way to the exchange, 2 resting there
+    ("side", "i1"),
+    ("post_only", "u1"),
+    ("reason", "u2"),
+    ("source", "u1"),  # who wanted it
+    ("order_id", "i8"),
+    ("limit_usd", "f8"),  # 0: a market order
+    ("qty", "f8"),  # what is left of it
+    ("queue_qty", "f8"),  # displayed quantity that is filled before ours
+    ("due_ns", "i8"),  # when it reaches the exchange
+    ("cancel_ns", "i8"),  # when its cancel reaches the exchange, 0: none was sent
+)
+"""An order of ours at the paper exchange."""
+
+MARKET_SLOT = 0
+BID_SLOT = 1
+ASK_SLOT = 2
+ORDER_SLOTS = 3  # one market order and one resting order a side: all that a symbol may have at a time
+
+TAKEN_LEVELS = 32
+
+TAKEN = record(
+    ("count", "i8"),
+    ("key", "f8", (TAKEN_LEVELS,)),  # price of an ask, minus the price of a bid
+    ("qty", "f8", (TAKEN_LEVELS,)),
+)
+"""What our market orders took of the displayed book and the venue has not shown anew since."""
+
 SYMBOL = record(
     ("tick_size", "f8"),
     ("step_size", "f8"),
@@ -152,9 +181,21 @@ SYMBOL = record(
     ("position_qty", "f8"),
     ("entry_price_usd", "f8"),
     ("entry_ns", "i8"),
-    ("entry_fees_usd", "f8"),
+    ("trade_fees_usd", "f8"),
     ("best_price_usd", "f8"),
     ("trade_id", "i8"),
+    ("opened_qty", "f8"),  # of the open trade: all that was opened and closed so far, its fees and its funding
+    ("opened_usd", "f8"),
+    ("trade_realised_usd", "f8"),
+    ("trade_funding_usd", "f8"),
+    ("flatten", "u2"),  # reason to leave at once whatever still gets filled, 0: none
+    ("orders", ORDER, (ORDER_SLOTS,)),
+    ("resting", "i8"),  # orders in a queue
+    ("taken", TAKEN),
+    ("funding_rate", "f8"),  # of the coming settlement, fraction
+    ("funding_ns", "i8"),  # when it is, 0: unknown
+    ("funding_settled_ns", "i8"),
+    ("funding_usd", "f8"),  # paid so far
     ("last_fill_ns", "i8"),
     ("realised_usd", "f8"),  # before fees
     ("fees_usd", "f8"),
@@ -172,6 +213,8 @@ STATE = record(
     ("event_seq", "i8"),
     ("order_id", "i8"),
     ("trade_id", "i8"),
+    ("random", "u8"),  # of the latency: the only chance there is, and it is seeded
+    ("due_ns", "i8"),  # the earliest order or cancel on its way, over all symbols
     ("time_ns", "i8"),
     ("next_second_ns", "i8"),
     ("seconds", "i8"),
@@ -196,13 +239,20 @@ State = npt.NDArray[np.void]
 """A (1,) array of :data:`STATE`."""
 
 
-def new_state(n_symbols: int, capital_usd: float, birth_ns: int = 0) -> State:
+NEVER_NS = 2**62
+
+DEFAULT_SEED = 1
+
+
+def new_state(n_symbols: int, capital_usd: float, birth_ns: int = 0, seed: int = DEFAULT_SEED) -> State:
     """Return the state before the first input: flat, with the registry's defaults, its instruments not yet known."""
     state: Any = np.zeros(1, STATE)
     whole = state[0]
     whole["birth_ns"] = birth_ns
     whole["n_symbols"] = n_symbols
     whole["size_factor"] = 1.0
+    whole["due_ns"] = NEVER_NS
+    whole["random"] = (seed * 0x9E3779B97F4A7C15 + 1) % 2**64 or 1
     whole["start_equity_usd"] = whole["cash_usd"] = whole["peak_equity_usd"] = capital_usd
     for settings, fields in ((whole["controls"], CONTROLS), *((s["settings"], SYMBOL_FIELDS) for s in whole["symbols"])):
         settings["values"] = defaults(fields)

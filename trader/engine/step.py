@@ -8,16 +8,20 @@ from shared.compiled import compiled
 from shared.events import EventKind, Reason, Source, Status
 from shared.layout import EQUITY_HISTORY
 from trader.engine.entry import consider_entry
-from trader.engine.inputs import ALL, ASK, FIRST, LAST, Gap, InputKind
+from trader.engine.exchange import match_quote, match_trade, orders_due
+from trader.engine.inputs import ALL, ASK, FIRST, LAST, SELL_TAKER, Gap, InputKind
 from trader.engine.outbox import OUTBOX_CAPACITY, OUTBOX_MARGIN, new_event
+from trader.engine.quoting import requote
 from trader.engine.settings_step import on_command, on_control, on_param, on_refusal
-from trader.engine.state import STALE
-from trader.engine.trading import leave
+from trader.engine.state import LEVERAGE, STALE
+from trader.engine.trading import leave, market_order_pending
+from trader.execution.paper import show_anew
+from trader.execution.queue import on_level_shown
 from trader.market.bars import SECOND_NS, close_minute, close_second
 from trader.market.book import clear_book, photograph, set_level
 from trader.market.regime import regime_step
-from trader.market.tape import exit_price, on_quote, on_trade
-from trader.portfolio.accounting import equity_usd
+from trader.market.tape import exit_price, mark_price, on_quote, on_trade
+from trader.portfolio.accounting import equity_usd, liquidation_usd, settle_funding
 from trader.risk.exits import exit_reason, reversal_reason
 from trader.risk.limits import drawdown_broken, drawdown_pct
 from trader.strategies.decide import decide
@@ -37,14 +41,17 @@ _GAP = int(InputKind.GAP)
 _NOTE = int(InputKind.NOTE)
 _BAR = int(InputKind.BAR)
 _INSTRUMENT = int(InputKind.INSTRUMENT)
+_FUNDING = int(InputKind.FUNDING)
 _GAP_BOOK = int(Gap.BOOK)
 _NONE = int(Reason.NONE)
 _ENGINE = int(Source.ENGINE)
+_LIQUIDATION = int(Reason.LIQUIDATION)
 _DRAWDOWN = int(Reason.DRAWDOWN_HALT)
 _EV_STALE = int(EventKind.FEED_STALE)
 _EV_RESTORED = int(EventKind.FEED_RESTORED)
 _EV_REGIME = int(EventKind.REGIME_CHANGE)
 _EV_HALT = int(EventKind.RISK_HALT)
+_EV_FUNDING = int(EventKind.FUNDING)
 _EV_STATUS = int(EventKind.STATUS)
 _BOOK_IN_STEP = int(Status.BOOK_IN_STEP)
 _BOOK_LOST = int(Status.BOOK_LOST)
@@ -61,10 +68,28 @@ def _fresh(state: Any, box: Any, index: int) -> None:
 
 
 @compiled
+def _liquidated(state: Any, symbol: Any) -> bool:
+    """Say whether the mark has reached the price at which the venue closes the position."""
+    limit = liquidation_usd(symbol, state.controls.values[LEVERAGE])
+    return bool(limit > 0.0 and (mark_price(symbol) - limit) * symbol.position_qty <= 0.0)
+
+
+@compiled
+def _leave_if_told(state: Any, box: Any, index: int) -> None:
+    """Close what was filled after everything was to be closed."""
+    symbol = state.symbols[index]
+    if symbol.flatten != _NONE and symbol.position_qty != 0.0 and not market_order_pending(symbol):
+        leave(state, box, index, int(symbol.flatten), _ENGINE)
+
+
+@compiled
 def _check_exits(state: Any, box: Any, index: int) -> None:
     """Close the position if the price demands it. Runs on every price, whatever anybody has paused."""
     symbol = state.symbols[index]
-    if symbol.position_qty == 0.0:
+    if symbol.position_qty == 0.0 or market_order_pending(symbol):
+        return
+    if symbol.perpetual and _liquidated(state, symbol):
+        leave(state, box, index, _LIQUIDATION, _ENGINE)
         return
     price = exit_price(symbol)
     if price <= 0.0:
@@ -81,8 +106,14 @@ def _on_level(state: Any, box: Any, index: int, r: Any) -> None:
     symbol = state.symbols[index]
     if r.flags & FIRST:
         clear_book(symbol)
+        symbol.taken.count = 0
     if r.a > 0.0:
-        set_level(symbol, 1 if r.flags & ASK else 0, r.a, r.b)
+        side = 1 if r.flags & ASK else 0
+        set_level(symbol, side, r.a, r.b)
+        if symbol.taken.count > 0:
+            show_anew(symbol, side, r.a)
+        if symbol.resting > 0:
+            on_level_shown(symbol, side, r.a, r.b)
     if r.flags & LAST:
         symbol.book_id = r.ref
         if r.kind == _SNAPSHOT and not symbol.book_valid:
@@ -121,9 +152,10 @@ def _second_of_symbol(state: Any, box: Any, index: int, end_ns: int) -> None:
     decide(state, index)
     if symbol.position_qty != 0.0 and not symbol.stale:
         reason = reversal_reason(symbol, state.time_ns)
-        if reason != _NONE:
+        if reason != _NONE and not market_order_pending(symbol):
             leave(state, box, index, reason, _ENGINE)
     consider_entry(state, box, index)
+    requote(state, box, index)
     if (end_ns // SECOND_NS) % BOOK_SNAPSHOT_SECONDS == 0:
         photograph(symbol, end_ns)
 
@@ -140,6 +172,35 @@ def _check_drawdown(state: Any, box: Any) -> None:
 
 
 @compiled
+def _fund(state: Any, box: Any, index: int) -> None:
+    """Settle funding once its time has come; the venue then names the next."""
+    symbol = state.symbols[index]
+    if symbol.funding_ns == 0 or state.time_ns < symbol.funding_ns:
+        return
+    symbol.funding_settled_ns = symbol.funding_ns
+    symbol.funding_ns = 0
+    if symbol.position_qty == 0.0:
+        return
+    paid = settle_funding(state, symbol)
+    event = new_event(state, box, _EV_FUNDING, index)
+    event.pnl_usd = -paid
+    event.new = symbol.funding_rate
+    event.price_usd = mark_price(symbol)
+    event.position_qty = symbol.position_qty
+    event.trade_id = symbol.trade_id
+    event.cash_usd = state.cash_usd
+    event.equity_usd = equity_usd(state)
+
+
+@compiled
+def _on_funding(symbol: Any, r: Any) -> None:
+    """Take the coming settlement; one that has just passed is told for a moment longer and must not be paid twice."""
+    if r.ref > symbol.funding_settled_ns:
+        symbol.funding_rate = r.a
+        symbol.funding_ns = r.ref
+
+
+@compiled
 def _advance_time(state: Any, box: Any) -> None:
     """Close every second that has passed since the last input."""
     behind = (state.time_ns - state.next_second_ns) // SECOND_NS
@@ -149,6 +210,8 @@ def _advance_time(state: Any, box: Any) -> None:
     while state.next_second_ns <= state.time_ns:
         for index in range(state.n_symbols):
             _second_of_symbol(state, box, index, state.next_second_ns)
+            _fund(state, box, index)
+            _leave_if_told(state, box, index)
         _check_drawdown(state, box)
         state.equity_usd_1s[int(state.seconds % EQUITY_HISTORY)] = equity_usd(state)
         state.seconds += 1
@@ -161,9 +224,13 @@ def _on_market(state: Any, box: Any, index: int, r: Any) -> None:
     symbol = state.symbols[index]
     if r.kind == _TRADE:
         on_trade(symbol, r.a, r.b)
+        if symbol.resting > 0:
+            match_trade(state, box, index, r.a, r.b, r.flags & SELL_TAKER)
         _check_exits(state, box, index)
     elif r.kind == _QUOTE:
         on_quote(symbol, r.a, r.b, r.c, r.d)
+        if symbol.resting > 0:
+            match_quote(state, box, index, r.a, r.c)
         _check_exits(state, box, index)
     else:
         _on_level(state, box, index, r)
@@ -199,6 +266,8 @@ def step(state: Any, box: Any, r: Any) -> None:
     """Take one input record."""
     state.input_seq = r.seq
     state.time_ns = max(state.time_ns, r.time_ns)
+    if state.time_ns >= state.due_ns:
+        orders_due(state, box)
     if state.time_ns >= state.next_second_ns:
         _advance_time(state, box)
     kind = r.kind
@@ -219,6 +288,8 @@ def step(state: Any, box: Any, r: Any) -> None:
         _on_note(state, box, r)
     elif kind == _BAR:
         close_minute(state.symbols[r.symbol], r.a, r.b, r.c)
+    elif kind == _FUNDING:
+        _on_funding(state.symbols[r.symbol], r)
     elif kind == _INSTRUMENT:
         _on_instrument(state.symbols[r.symbol], r)
 

@@ -1,4 +1,4 @@
-"""Entering and leaving a position: the road from a decision to booked money, with an event for each station."""
+"""From a decision to an order: entering, leaving, quoting and cancelling. What the exchange makes of it is in ``exchange``."""
 
 from __future__ import annotations
 
@@ -6,142 +6,112 @@ from typing import Any
 
 from shared.compiled import compiled
 from shared.events import EventKind, Reason, Source
-from shared.layout import RECENT_TRADES
+from trader.engine.exchange import FREE, UNDER_WAY, fill_market, note_due
 from trader.engine.outbox import new_event
-from trader.execution.paper import commission_usd, market_price, slipped
-from trader.portfolio.accounting import apply_fill, count_trade, equity_usd
+from trader.engine.state import ASK_SLOT, BID_SLOT, MARKET_SLOT, ORDER_SLOTS
+from trader.execution.latency import latency_ns
+from trader.execution.paper import touch_price
 
 _SIGNAL = int(EventKind.SIGNAL)
 _ORDER = int(EventKind.ORDER)
-_FILL = int(EventKind.FILL)
-_OPEN = int(EventKind.POSITION_OPEN)
-_CLOSE = int(EventKind.POSITION_CLOSE)
-_TARGET_HIT = int(EventKind.TARGET_HIT)
-_STOP_LOSS = int(EventKind.STOP_LOSS)
-_TRAILING_EXIT = int(EventKind.TRAILING_EXIT)
 _NONE = int(Reason.NONE)
-_TARGET = int(Reason.TARGET)
-_STOP = int(Reason.STOP)
-_PULLBACK = int(Reason.PULLBACK)
+_EMERGENCY = int(Reason.EMERGENCY)
+_KILL = int(Reason.KILL_FILE)
 _ENGINE = int(Source.ENGINE)
 
 
 @compiled
-def _market_order(state: Any, box: Any, index: int, signed_qty: float, reason: int) -> float:
-    """Send a market order to the paper exchange and book its fill; return the realised gain before fees."""
+def _send(state: Any, box: Any, index: int, slot: int, side: int, qty: float, limit_usd: float, reason: int, source: int) -> None:
+    """Put an order on its way; without latency it is there at once."""
     symbol = state.symbols[index]
-    side = 1 if signed_qty > 0.0 else -1
-    qty = abs(signed_qty)
     state.order_id += 1
-    before_slippage = market_price(symbol, side, qty)
-    order = new_event(state, box, _ORDER, index)
+    order = symbol.orders[slot]
+    order.status = UNDER_WAY
     order.side = side
+    order.post_only = 1 if limit_usd > 0.0 else 0
     order.reason = reason
+    order.source = source
     order.order_id = state.order_id
-    order.trade_id = symbol.trade_id
-    order.price_usd = before_slippage
+    order.limit_usd = limit_usd
     order.qty = qty
-    order.source = _ENGINE
-    price = slipped(state, before_slippage, side)
-    fee = commission_usd(state, qty * price)
-    realised = apply_fill(state, symbol, signed_qty, price, fee)
-    symbol.slippage_usd += qty * abs(price - before_slippage)
-    symbol.last_fill_ns = state.time_ns
-    fill = new_event(state, box, _FILL, index)
-    fill.side = side
-    fill.reason = reason
-    fill.order_id = state.order_id
-    fill.trade_id = symbol.trade_id
-    fill.price_usd = price
-    fill.qty = qty
-    fill.fee_usd = fee
-    fill.slippage_usd = qty * abs(price - before_slippage)
-    fill.pnl_usd = realised
-    fill.position_qty = symbol.position_qty
-    fill.cash_usd = state.cash_usd
-    fill.equity_usd = equity_usd(state)
-    fill.source = _ENGINE
-    return realised
+    order.queue_qty = 0.0
+    order.cancel_ns = 0
+    order.due_ns = state.time_ns + latency_ns(state)
+    event = new_event(state, box, _ORDER, index)
+    event.side = side
+    event.reason = reason
+    event.source = _ENGINE
+    event.order_id = order.order_id
+    event.trade_id = symbol.trade_id
+    event.price_usd = limit_usd if limit_usd > 0.0 else touch_price(symbol, side)  # what was seen at the decision
+    event.qty = qty
+    if slot == MARKET_SLOT and order.due_ns <= state.time_ns:
+        fill_market(state, box, index)
+    else:
+        note_due(state)
+
+
+@compiled
+def market_order_pending(symbol: Any) -> bool:
+    """Say whether a market order is on its way: until it is filled no other is sent."""
+    return bool(symbol.orders[MARKET_SLOT].status != FREE)
 
 
 @compiled
 def enter(state: Any, box: Any, index: int, signed_qty: float, price_usd: float) -> None:
-    """Open a position at the market."""
+    """Send a market order that opens a position."""
     symbol = state.symbols[index]
     side = 1 if signed_qty > 0.0 else -1
     state.trade_id += 1
     symbol.trade_id = state.trade_id
+    symbol.flatten = _NONE
     signal = new_event(state, box, _SIGNAL, index)
     signal.side = side
     signal.score = symbol.score
     signal.new = symbol.strength
     signal.price_usd = price_usd
     signal.trade_id = symbol.trade_id
-    fees_before = symbol.fees_usd
-    _market_order(state, box, index, signed_qty, _NONE)
-    symbol.entry_ns = state.time_ns
-    symbol.entry_fees_usd = symbol.fees_usd - fees_before
-    symbol.best_price_usd = symbol.entry_price_usd
-    opened = new_event(state, box, _OPEN, index)
-    opened.side = side
-    opened.trade_id = symbol.trade_id
-    opened.price_usd = symbol.entry_price_usd
-    opened.qty = abs(signed_qty)
-    opened.position_qty = symbol.position_qty
-    opened.cash_usd = state.cash_usd
-    opened.equity_usd = equity_usd(state)
-    opened.score = symbol.score
+    _send(state, box, index, MARKET_SLOT, side, abs(signed_qty), 0.0, _NONE, _ENGINE)
 
 
 @compiled
 def leave(state: Any, box: Any, index: int, reason: int, source: int) -> None:
-    """Close the whole position at the market and record the finished trade."""
+    """Cancel what rests and close the whole position at the market.
+
+    An emergency reaches what is still on its way as well: should it be filled, it is closed at once.
+    """
     symbol = state.symbols[index]
-    if symbol.position_qty == 0.0:
-        return
+    for slot in range(BID_SLOT, ORDER_SLOTS):
+        cancel(state, index, slot)
+    pending = symbol.orders[MARKET_SLOT].status != FREE
+    if reason in (_EMERGENCY, _KILL) and (pending or symbol.resting > 0):
+        symbol.flatten = reason
     qty = symbol.position_qty
-    entry_usd = symbol.entry_price_usd
-    fees_before = symbol.fees_usd
-    realised = _market_order(state, box, index, -qty, reason)
-    fees = symbol.entry_fees_usd + symbol.fees_usd - fees_before
-    net = realised - fees
-    count_trade(symbol, net)
-    kind = _CLOSE
-    if reason == _TARGET:
-        kind = _TARGET_HIT
-    elif reason == _STOP:
-        kind = _STOP_LOSS
-    elif reason == _PULLBACK:
-        kind = _TRAILING_EXIT
-    exit_usd = entry_usd + realised / qty
-    closed = new_event(state, box, kind, index)
-    closed.side = 1 if qty > 0.0 else -1
-    closed.reason = reason
-    closed.source = source
-    closed.trade_id = symbol.trade_id
-    closed.price_usd = exit_usd
-    closed.qty = abs(qty)
-    closed.fee_usd = fees
-    closed.pnl_usd = net
-    closed.old = entry_usd
-    closed.new = exit_usd
-    closed.cash_usd = state.cash_usd
-    closed.equity_usd = equity_usd(state)
-    _remember(state, index, closed)
+    if qty != 0.0 and not pending:
+        _send(state, box, index, MARKET_SLOT, -1 if qty > 0.0 else 1, abs(qty), 0.0, reason, source)
 
 
 @compiled
-def _remember(state: Any, index: int, closed: Any) -> None:
+def cancel(state: Any, index: int, slot: int) -> None:
+    """Send the cancel of a resting order, once; it may be filled until it arrives."""
+    order = state.symbols[index].orders[slot]
+    if order.status != FREE and order.cancel_ns == 0:
+        order.cancel_ns = max(state.time_ns + latency_ns(state), order.due_ns)
+        note_due(state)
+
+
+@compiled
+def quote(state: Any, box: Any, index: int, side: int, qty: float, price_usd: float, reason: int) -> None:
+    """Keep one resting order on a side: send it, move it by cancelling it first, or take it away (price or quantity 0)."""
     symbol = state.symbols[index]
-    row = state.recent[int(closed.trade_id % RECENT_TRADES)]
-    row.trade_id = closed.trade_id
-    row.symbol = index
-    row.side = closed.side
-    row.reason = closed.reason
-    row.entry_ns = symbol.entry_ns
-    row.exit_ns = state.time_ns
-    row.qty = closed.qty
-    row.entry_price_usd = closed.old
-    row.exit_price_usd = closed.price_usd
-    row.fees_usd = closed.fee_usd
-    row.pnl_usd = closed.pnl_usd
+    slot = BID_SLOT if side > 0 else ASK_SLOT
+    order = symbol.orders[slot]
+    wanted = price_usd > 0.0 and qty > 0.0
+    if order.status == FREE:
+        if wanted:
+            if symbol.position_qty == 0.0 and symbol.orders[BID_SLOT + ASK_SLOT - slot].status == FREE:
+                state.trade_id += 1
+                symbol.trade_id = state.trade_id
+            _send(state, box, index, slot, side, qty, price_usd, reason, _ENGINE)
+    elif not wanted or order.limit_usd != price_usd or order.qty > qty:
+        cancel(state, index, slot)

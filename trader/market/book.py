@@ -83,19 +83,12 @@ def is_crossed(symbol: Any) -> bool:
 
 
 @compiled
-def walk(symbol: Any, side: int, qty: float) -> float:
-    """Return the average price of taking ``qty`` from a side of the visible book; the rest costs the worst level seen."""
-    left = qty
-    paid_usd = 0.0
-    price = 0.0
-    at = symbol.book_count[side] - 1
-    while at >= 0 and left > 0.0:
-        price = abs(symbol.book_key[side, at])
-        taken = min(left, symbol.book_qty[side, at])
-        paid_usd += taken * price
-        left -= taken
-        at -= 1
-    return (paid_usd + left * price) / qty
+def level_qty(symbol: Any, side: int, price_usd: float) -> float:
+    """Return the quantity shown at a price, 0.0 if there is none."""
+    key = price_usd if side == BIDS else -price_usd
+    count = symbol.book_count[side]
+    at = _lower_bound(symbol.book_key[side], count, key)
+    return float(symbol.book_qty[side, at]) if at < count and symbol.book_key[side, at] == key else 0.0
 
 
 @compiled

@@ -1,6 +1,9 @@
 """The one accounting. Equity = cash + sum of quantity x mark, for spot and perpetuals alike.
 
-Identity, held by a property test after every fill: equity change = realised + unrealised - fees.
+A perpetual is booked like spot that may be short: cash then carries the notional, equity comes to the same, and margin is a
+question of limits (buying power, liquidation), not of money.
+
+Identity, held after every fill: equity change = realised + unrealised - fees - funding.
 """
 
 from __future__ import annotations
@@ -80,3 +83,39 @@ def count_trade(symbol: Any, net_usd: float) -> None:
         symbol.losses += 1
         symbol.loss_streak += 1
         symbol.win_streak = 0
+
+
+MAINTENANCE_MARGIN = 0.005  # share of the notional a venue wants to see left
+
+
+@compiled
+def liquidation_usd(symbol: Any, leverage: float) -> float:
+    """Return the mark price at which the venue closes the position, 0.0 for none.
+
+    Isolated margin: entry x (1 - side x (1 / leverage - maintenance margin)); spot and leverage 1 long are never liquidated.
+    """
+    if symbol.position_qty == 0.0 or not symbol.perpetual:
+        return 0.0
+    side = 1.0 if symbol.position_qty > 0.0 else -1.0
+    room = 1.0 / leverage - MAINTENANCE_MARGIN
+    return float(max(symbol.entry_price_usd * (1.0 - side * room), 0.0)) if room < 1.0 - MAINTENANCE_MARGIN or side < 0.0 else 0.0
+
+
+@compiled
+def settle_funding(state: Any, symbol: Any) -> float:
+    """Pay (or receive) funding of a perpetual: quantity x mark x rate, USD. Longs pay a positive rate."""
+    paid = float(symbol.position_qty * mark_price(symbol) * symbol.funding_rate)
+    state.cash_usd -= paid
+    symbol.funding_usd += paid
+    symbol.trade_funding_usd += paid
+    return paid
+
+
+@compiled
+def reconciliation_usd(state: Any) -> float:
+    """Return what the identity leaves over: equity change - (realised + unrealised - fees - funding); rounding only."""
+    explained = 0.0
+    for i in range(state.n_symbols):
+        symbol = state.symbols[i]
+        explained += symbol.realised_usd + unrealised_usd(symbol) - symbol.fees_usd - symbol.funding_usd
+    return float(equity_usd(state) - state.start_equity_usd - explained)

@@ -12,10 +12,10 @@ from shared.events import TraderStatus
 from shared.layout import PORTFOLIO_VIEW, PRICE_HISTORY, without_text
 from shared.segment import Segment
 from shared.seqlock import begin_write, commit_write
-from trader.engine.state import ENABLED_FIELD, State
+from trader.engine.state import ENABLED_FIELD, LEVERAGE, ORDER_SLOTS, State
 from trader.feeds.stats import FeedStats
 from trader.market.tape import mark_price
-from trader.portfolio.accounting import equity_usd, unrealised_usd
+from trader.portfolio.accounting import equity_usd, liquidation_usd, reconciliation_usd, unrealised_usd
 from trader.risk.limits import drawdown_pct
 
 PUBLISHED = without_text(PORTFOLIO_VIEW)
@@ -61,6 +61,10 @@ def _row(symbol: Any, row: Any) -> None:
     row.last_market_ns = symbol.last_market_ns
     row.book_id = symbol.book_id
     row.books[:] = symbol.books
+    row.funding_usd = symbol.funding_usd
+    row.open_orders = 0
+    for slot in range(ORDER_SLOTS):
+        row.open_orders += 1 if symbol.orders[slot].status != 0 else 0
     row.expected_bps = symbol.expected_bps
     row.n_checks = symbol.n_checks
     row.checks[:] = symbol.checks
@@ -121,6 +125,8 @@ def _fill(state: Any, view: Any) -> None:
     view.realised_usd = 0.0
     view.unrealised_usd = 0.0
     view.fees_usd = 0.0
+    view.funding_usd = 0.0
+    view.reconciliation_usd = reconciliation_usd(state)
     view.slippage_usd = 0.0
     view.trades = 0
     view.wins = 0
@@ -130,6 +136,8 @@ def _fill(state: Any, view: Any) -> None:
         symbol = state.symbols[i]
         row = view.rows[i]
         _row(symbol, row)
+        row.liquidation_usd = liquidation_usd(symbol, state.controls.values[LEVERAGE])
+        view.funding_usd += row.funding_usd
         view.realised_usd += row.realised_usd
         view.unrealised_usd += row.unrealised_usd
         view.fees_usd += row.fees_usd
