@@ -35,3 +35,12 @@ def test_the_two_commands_come_first_in_the_readme() -> None:
 def test_links_lead_somewhere(name: str) -> None:
     for target in re.findall(r"\]\(([^)#]+)\)", (ROOT / name).read_text()):
         assert (ROOT / target).exists(), f"{name}: {target}"
+
+
+def test_every_assumption_of_the_paper_exchange_has_its_test() -> None:
+    rows = [line for line in (ROOT / "docs" / "paper_exchange.md").read_text().splitlines() if line.startswith("| ")][1:]
+    tests = "".join(path.read_text() for path in (ROOT / "tests").rglob("test_*.py"))
+    for line in rows:
+        named = re.findall(r"`(test_\w+)`", line)
+        assert named, line
+        assert not [name for name in named if f"def {name}(" not in tests], line
