@@ -16,6 +16,7 @@ GAP          aux :class:`Gap`
 NOTE         aux status code, to be told as an event
 BAR          a closed minute from the venue's history, before trading starts: a high, b low, c close, ref open time (ms)
 INSTRUMENT   a tick size, b step size, c minimum notional (USD), flags 1: perpetual
+ASIDE        in a replay of a session: this input and the ``aux`` after it are not the session's, but of the moment
 ===========  ==========================================================================================================
 
 ``symbol`` is the index of the instrument, :data:`ALL` for all of them.
@@ -54,6 +55,7 @@ class InputKind(IntEnum):
     NOTE = 11
     BAR = 12
     INSTRUMENT = 13
+    ASIDE = 14
 
 
 class Gap(IntEnum):

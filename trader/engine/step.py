@@ -37,6 +37,7 @@ _GAP = int(InputKind.GAP)
 _NOTE = int(InputKind.NOTE)
 _BAR = int(InputKind.BAR)
 _INSTRUMENT = int(InputKind.INSTRUMENT)
+_ASIDE = int(InputKind.ASIDE)
 _GAP_BOOK = int(Gap.BOOK)
 _NONE = int(Reason.NONE)
 _ENGINE = int(Source.ENGINE)
@@ -221,6 +222,8 @@ def step(state: Any, box: Any, r: Any) -> None:
         close_minute(state.symbols[r.symbol], r.a, r.b, r.c)
     elif kind == _INSTRUMENT:
         _on_instrument(state.symbols[r.symbol], r)
+    elif kind == _ASIDE:
+        state.replay.asides += 1 + r.aux
 
 
 @compiled
