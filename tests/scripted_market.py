@@ -46,6 +46,12 @@ def write_recording(path: Path, prices: Mapping[str, Path_], seconds: float) -> 
     return path
 
 
+def busy_market(path: Path, turns: int = 5) -> Path:
+    """Write a recording of one symbol that trades: calm, then a climb and a fall, again and again."""
+    parts = ((70.0, 0.0), *((15.0, 0.15), (25.0, 0.0), (8.0, -1.3), (40.0, 0.0)) * turns)
+    return write_recording(path, {"BTCUSDT": legs(60_000.0, *parts)}, sum(length for length, _ in parts) + 5)
+
+
 class _Writer:
     def __init__(self, prices: Mapping[str, Path_]) -> None:
         self._prices = prices

@@ -16,20 +16,19 @@ from shared import layout
 from shared.clock import NS_PER_MS, NS_PER_S, Clock
 from shared.errors import FeedError, LayoutMismatch, NotRunning
 from shared.events import EventKind, Status, TraderStatus
-from shared.paths import home_dir
 from shared.ring import RingReader, RingWriter
 from shared.segment import Segment
 from trader.control import ControlPlane
 from trader.engine.engine import Engine
 from trader.engine.inputs import Gap, InputKind, InputRow, batch, row
-from trader.engine.journal import Journal, recover
-from trader.engine.state import State, new_state
+from trader.engine.journal import Journal, logged, recover
+from trader.engine.state import State, copy_state, new_state
 from trader.feeds.instruments import Instrument
 from trader.feeds.stats import FeedStats
 from trader.ledger import Ledger
 from trader.portfolio.fingerprint import CLOSES, FillsHash
 from trader.portfolio.publish import Publisher
-from trader.session import Identity, Session, archive, load
+from trader.session import Identity, Session, archive, catch_up, discard, forget_checkpoints, load
 from trader.settings import Settings
 
 POLL_S = 0.002  # how often wishes are looked at while no data comes; with data it is every batch
@@ -97,6 +96,8 @@ class Trader:
         Whether the venue is a simulator: shown everywhere, and time is then the venue's.
     on_event, on_trouble
         Called with every batch of events, and with words about a feed that does not answer: for the terminal.
+    start
+        The state a replayed session began with.
     """
 
     def __init__(
@@ -108,6 +109,7 @@ class Trader:
         simulated: bool,
         on_event: Callable[[Events], None],
         on_trouble: Callable[[str], None],
+        start: State | None = None,
     ) -> None:
         self._settings = settings
         self._clock = clock
@@ -119,6 +121,7 @@ class Trader:
         self._fills_hash = FillsHash()
         self._counts = {"events": 0, "fills": 0, "trades": 0}
         self._told_trouble = ""
+        self._start = start
         self.stopping = asyncio.Event()
         self._last_input_ns = clock.monotonic_ns()
         self._last_publish_ns = self._last_checkpoint_ns = self._last_disk_ns = clock.monotonic_ns()
@@ -129,15 +132,18 @@ class Trader:
     def _make(self, stack: ExitStack) -> None:
         """Recover or begin, then make the segments; they become attachable only when all is in place."""
         settings, clock = self._settings, self._clock
-        folder = home_dir(settings.instance) / "sessions" / (settings.session or "current")
+        folder = settings.folder
         venue = f"{settings.venue}-{settings.market}"
         identity = Identity(venue=venue, symbols=self.symbols)
         in_memory, told = recover(settings.instance), _events_left(settings.instance)
         left = None if settings.fresh else load(folder, identity, in_memory)
         self.recovered = left is not None
         if left is None:
-            archive(folder, clock.now_ns())
-            left = new_state(len(self.symbols), settings.capital_usd, clock.now_ns()), np.zeros(0, layout.INPUT)
+            left = self._begin(), np.zeros(0, layout.INPUT)
+        elif in_memory is not None and left is in_memory:
+            catch_up(folder, logged(settings.instance))
+        self._ledger = Ledger(folder / "ledger.sqlite", self.symbols)
+        self._ledger.take_up(told if self.recovered else told[:0])  # the segments made next take the place of those left
         self._journal = Journal(settings.instance, clock)
         stack.callback(self._journal.unlink)
         self._events = Segment.create("events", layout.EVENTS, settings.instance, clock)
@@ -145,8 +151,7 @@ class Trader:
         self._event_ring = RingWriter(self._events.body)
         self._portfolio = Segment.create("portfolio", layout.PORTFOLIO, settings.instance, clock)
         stack.callback(self._portfolio.unlink)
-        self._session = Session(folder, identity, keep_all=settings.session is not None)
-        self._ledger = Ledger(folder / "ledger.sqlite", self.symbols)
+        self._session = Session(folder, identity, keep_all=settings.session is not None and not settings.replays)
         self.engine = Engine(left[0], self._log)
         self._take_up(left[1], told if self.recovered else told[:0])
         self.control = ControlPlane(settings.instance, self.symbols, self.engine.state, clock)
@@ -158,10 +163,23 @@ class Trader:
         self._portfolio.activate()
         self.control.activate()
 
+    def _begin(self) -> State:
+        """Put aside what is stored and return the state to begin with: new, or that of the session to be replayed."""
+        settings, now_ns = self._settings, self._clock.now_ns()
+        if self._start is None:
+            archive(settings.folder, now_ns)
+            settings.folder.mkdir(parents=True, mode=0o700)
+            return new_state(len(self.symbols), settings.capital_usd, now_ns)
+        discard(settings.folder)
+        settings.folder.mkdir(parents=True, mode=0o700)
+        state: Any = copy_state(self._start)
+        state["birth_ns"] = now_ns
+        begun: State = state
+        return begun
+
     def _take_up(self, pending: Inputs, told: Events) -> None:
         """Go on where a killed trader stopped: what it told stays told, what it had only logged is told now."""
         self._event_ring.push(told)
-        self._ledger.write(told)
         if len(pending):
             self._tell(self.engine.replay(pending.copy()), after_seq=int(told["seq"][-1]) if len(told) else 0)
         self._journal.checkpoint(self.engine.state)
@@ -170,6 +188,8 @@ class Trader:
     def _first_inputs(self) -> list[InputRow]:
         """Say how it began; a recovered market is an old one and not to be traded on before data comes again."""
         now_ns = self._input_time_ns()
+        if self._settings.replays:
+            return []  # the session has its own
         if not self.recovered:
             return [row(InputKind.NOTE, now_ns, aux=Status.STARTED)]
         return [row(InputKind.NOTE, now_ns, aux=Status.RECOVERED), row(InputKind.GAP, now_ns, aux=Gap.DISCONNECTED)]
@@ -190,6 +210,8 @@ class Trader:
 
     def take(self, rows: list[InputRow]) -> None:
         """Process inputs that do not come from the feed."""
+        if rows and self._settings.replays:
+            rows = [row(InputKind.ASIDE, rows[0][1], aux=len(rows)), *rows]
         if rows:
             self._tell(self.engine.process(batch(rows)))
 
@@ -303,6 +325,8 @@ class Trader:
 
     def _let_time_pass(self, now_ns: int) -> None:
         silent_ns = now_ns - self._last_input_ns
+        if self._settings.replays:
+            return  # time passes as it did when the session was kept
         if silent_ns < (SIMULATED_TIMER_AFTER_NS if self._simulated else TIMER_AFTER_NS):
             return
         self._last_input_ns = now_ns
@@ -314,10 +338,13 @@ class Trader:
     def close(self) -> Summary:
         """Store everything, remove the segments and return the summary."""
         with self._cleanup:
-            self.take([row(InputKind.NOTE, self._input_time_ns(), aux=Status.STOPPED)])
+            if not self._settings.replays:
+                self.take([row(InputKind.NOTE, self._input_time_ns(), aux=Status.STOPPED)])
             self._publish(TraderStatus.STOPPED)
             self._session.checkpoint(self.state)
             self._session.close()
+            if self._settings.replays:
+                forget_checkpoints(self._settings.folder)  # a replay that was ended begins anew next time
             self._ledger.close()
             return self._summary()
 

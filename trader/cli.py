@@ -10,16 +10,24 @@ from shared.console import exit_codes
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
 @click.option("--paper", is_flag=True, help="Trade on paper: real or simulated data, simulated money. Required.")
 @click.option(
-    "--venue", type=click.Choice(["binance", "sim"]), default="binance", show_default=True, help="Where data comes from."
+    "--venue",
+    type=click.Choice(["binance", "sim", "replay"]),
+    default="binance",
+    show_default=True,
+    help="Where data comes from.",
 )
 @click.option("--market", type=click.Choice(["spot", "usdm"]), default="usdm", show_default=True, help="Spot, or perpetuals.")
 @click.option("--symbols", help="For example BTCUSDT,ETHUSDT. [default: BTC, ETH and SOL, or all the simulator has]")
 @click.option("--capital", type=float, default=100_000.0, show_default=True, help="Paper capital, USD.")
 @click.option("--duration", type=click.FloatRange(min=0.1), help="Stop after this many seconds.")
 @click.option("--replay", metavar="PATH", help="With --venue sim: a recording (file or folder) to replay.")
-@click.option("--speed", default="1", show_default=True, metavar="N|max", help="With --venue sim: speed of the simulator.")
+@click.option(
+    "--speed", default="1", show_default=True, metavar="N|max", help="With --venue sim or replay: how fast time passes."
+)
 @click.option("--seed", type=int, default=1, show_default=True, help="With --venue sim: seed of the generated market.")
-@click.option("--session", metavar="NAME", help="Keep every input and checkpoint under this name.")
+@click.option(
+    "--session", metavar="NAME", help="Keep every input and checkpoint under this name; with --venue replay: replay them."
+)
 @click.option("--fresh", is_flag=True, help="Begin anew: put the stored state of this instance aside.")
 @click.option("--instance", help="Name of this system, to run several. [env: TRADER_INSTANCE]")
 @click.option("-v", "--verbose", is_flag=True, help="Print every event, not only the important ones.")
@@ -47,12 +55,15 @@ def main(
     trader --paper                       real Binance data, paper money
     trader --paper --venue sim           a generated market, no network needed
     trader --paper --venue sim --replay recordings/ --speed max
+    trader --paper --venue replay --session NAME --speed max
     """
     with exit_codes():
         if not paper:
             raise click.UsageError("--paper: was not given, expected it; this version trades on paper only")
         if replay and venue != "sim":
             raise click.UsageError("--replay: goes with --venue sim")
+        if venue == "replay" and not session:
+            raise click.UsageError("--session: was not given, expected the name of the session to replay")
         from shared.paths import instance_name
         from trader.run import run
         from trader.settings import Settings, check_capital, parse_symbols

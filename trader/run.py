@@ -67,7 +67,7 @@ def run(settings: Settings, *, verbose: bool, as_json: bool) -> None:
     try:
         terminal = Terminal(list(venue.symbols), verbose=verbose, as_json=as_json)
         resolved = msgspec.structs.replace(settings, market=venue.market, symbols=tuple(venue.symbols))
-        mode = "PAPER · SIMULATED DATA" if venue.simulated else "PAPER"
+        mode = "PAPER · REPLAY" if settings.replays else "PAPER · SIMULATED DATA" if venue.simulated else "PAPER"
         terminal.say(f"{mode}: {settings.venue} {venue.market} {', '.join(venue.symbols)}")
         summary, interrupted = asyncio.run(_run(resolved, venue, clock, terminal))
     finally:
@@ -78,7 +78,15 @@ def run(settings: Settings, *, verbose: bool, as_json: bool) -> None:
 
 
 async def _run(settings: Settings, venue: Venue, clock: SystemClock, terminal: Terminal) -> tuple[Summary, bool]:
-    trader = Trader(settings, venue.symbols, clock, simulated=venue.simulated, on_event=terminal.events, on_trouble=terminal.say)
+    trader = Trader(
+        settings,
+        venue.symbols,
+        clock,
+        simulated=venue.simulated,
+        on_event=terminal.events,
+        on_trouble=terminal.say,
+        start=venue.start,
+    )
     interrupted = False
 
     def stop(number: int) -> None:
@@ -90,5 +98,5 @@ async def _run(settings: Settings, venue: Venue, clock: SystemClock, terminal: T
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop, number)
     # a recovered position must be protected by the first price there is: nothing is held back then
-    feed = venue.feed(clock, trader.stats, trader.ingest, hold=not trader.recovered)
+    feed = venue.feed(clock, trader.stats, trader.ingest, trader.state, hold=not trader.recovered)
     return await trader.run(feed), interrupted

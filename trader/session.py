@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import queue
+import shutil
 import threading
 from pathlib import Path
 from typing import Any
@@ -143,6 +144,26 @@ def load(folder: Path, identity: Identity, in_memory: tuple[State, Inputs] | Non
     return state, inputs
 
 
+def catch_up(folder: Path, inputs: Inputs) -> None:
+    """Add to the log on disk what only the log in memory has, so that a kill while taking over loses nothing either."""
+    checkpoints = sorted(folder.glob("checkpoint-*.bin"))
+    if not checkpoints:
+        return
+    seq = int(checkpoints[-1].stem.partition("-")[2])
+    path = folder / f"inputs-{seq + 1:020d}.bin"
+    known = _read_log(path)
+    last = int(known["seq"][-1]) if len(known) else seq
+    missing = inputs[inputs["seq"] > last]
+    if not len(missing) or int(missing["seq"][0]) != last + 1:
+        return
+    with os.fdopen(os.open(path, os.O_CREAT | os.O_RDWR, 0o600), "r+b") as file:
+        file.truncate(len(known) * INPUT.itemsize)
+        file.seek(0, os.SEEK_END)
+        file.write(missing.tobytes())
+        file.flush()
+        os.fsync(file.fileno())
+
+
 def first_checkpoint(folder: Path) -> tuple[Identity, State]:
     """Return the oldest checkpoint of a session that keeps everything: where a replay of it begins.
 
@@ -182,6 +203,17 @@ def archive(folder: Path, now_ns: int) -> None:
     """Put a stored session aside under another name: beginning anew deletes nothing."""
     if folder.exists():
         folder.rename(folder.with_name(f"{folder.name}-until-{now_ns // 1_000_000}"))
+
+
+def discard(folder: Path) -> None:
+    """Remove what a replay stored: its session has it all."""
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+def forget_checkpoints(folder: Path) -> None:
+    """Make that nothing is taken up here any more."""
+    for path in folder.glob("checkpoint-*.bin"):
+        path.unlink()
 
 
 def _read_log(path: Path) -> Inputs:

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 import msgspec
 
 from shared.errors import OutOfRange, UsageError
 from shared.params import MAX_SYMBOLS
+from shared.paths import home_dir
 
 DEFAULT_SYMBOLS = ("BTCUSDT", "ETHUSDT", "SOLUSDT")
+REPLAY_VENUE = "replay"
 _SYMBOL = re.compile(r"^[A-Z0-9_]{2,24}$")
 
 
@@ -27,6 +30,17 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     seed: int = 1
     session: str | None = None
     fresh: bool = False
+
+    @property
+    def replays(self) -> bool:
+        """Whether a kept session takes the place of a market."""
+        return self.venue == REPLAY_VENUE
+
+    @property
+    def folder(self) -> Path:
+        """Where state and ledger are stored. A replay writes nothing into the session it reads."""
+        home = home_dir(self.instance)
+        return home / "replays" / str(self.session) if self.replays else home / "sessions" / (self.session or "current")
 
 
 def parse_symbols(text: str | None) -> tuple[str, ...]:

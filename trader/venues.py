@@ -1,4 +1,4 @@
-"""Which feed a venue means: the real Binance, or the simulator of this instance."""
+"""Which feed a venue means: the real Binance, the simulator of this instance, or a session that was kept."""
 
 from __future__ import annotations
 
@@ -10,6 +10,10 @@ import numpy.typing as npt
 
 from shared.clock import Clock
 from shared.errors import UsageError
+from shared.paths import home_dir
+from trader.backtest.replay import KeptSession
+from trader.engine.state import State
+from trader.feeds.kept import KeptFeed, parse_speed
 from trader.feeds.stats import FeedStats
 from trader.settings import DEFAULT_SYMBOLS, Settings
 from trader.simulated import OwnedSimulator, SimulatorInfo, running_simulator, start_simulator
@@ -23,18 +27,33 @@ class Venue:
     Attributes
     ----------
     simulated
-        Whether it is a simulator. Simulated data is never used unless it was asked for by name.
+        Whether it is a simulator or a replay: time is then not this machine's. Neither is ever used unless it was asked for by
+        name.
     """
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._owned: OwnedSimulator | None = None
         self._simulator: SimulatorInfo | None = None
-        self.simulated = settings.venue == "sim"
+        self._kept: KeptSession | None = None
+        self.simulated = settings.venue == "sim" or settings.replays
         self.market = settings.market
         self.symbols = settings.symbols or DEFAULT_SYMBOLS
-        if self.simulated:
+        if settings.replays:
+            self._open_session()
+        elif self.simulated:
             self._find_simulator()
+
+    @property
+    def start(self) -> State | None:
+        """The state a replay begins with; None: whatever the trader begins with."""
+        return self._kept.start if self._kept else None
+
+    def _open_session(self) -> None:
+        settings = self._settings
+        parse_speed(settings.speed)
+        self._kept = KeptSession(home_dir(settings.instance) / "sessions" / str(settings.session))
+        self.market, self.symbols = self._kept.market, tuple(self._kept.symbols)
 
     def _find_simulator(self) -> None:
         settings = self._settings
@@ -59,8 +78,12 @@ class Venue:
             raise UsageError(f"symbols: was {','.join(missing)}, expected some of the simulator's {','.join(offered)}")
         self.symbols = settings.symbols or offered
 
-    def feed(self, clock: Clock, stats: FeedStats, sink: Sink, *, hold: bool) -> Any:
-        """Return the feed, not yet running."""
+    def feed(self, clock: Clock, stats: FeedStats, sink: Sink, state: State, *, hold: bool) -> Any:
+        """Return the feed, not yet running; of a replay, from where ``state`` has got to."""
+        if self._kept is not None:
+            done = int(state["input_seq"][0]) - int(state["replay"]["asides"][0]) - int(self._kept.start["input_seq"][0])
+            speed = parse_speed(self._settings.speed)
+            return KeptFeed(self._kept.inputs[done:], clock=clock, stats=stats, sink=sink, speed=speed)
         from trader.feeds.binance.feed import BinanceFeed
         from trader.feeds.binance.venue import endpoints, loopback
 

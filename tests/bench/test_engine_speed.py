@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import time
 import uuid
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -23,15 +24,16 @@ from trader.engine.engine import Engine
 from trader.engine.inputs import InputKind, batch, row
 from trader.engine.state import new_state
 from trader.feeds.binance.handler import BinanceHandler
+from trader.feeds.binance.venue import Market
 from trader.feeds.stats import FeedStats
 from trader.settings import Settings
 
 INSTRUMENT = row(InputKind.INSTRUMENT, 0, 0, flags=1, a=0.1, b=0.001, c=100.0)
 
 
-def frames(limit: int) -> tuple[list[bytes], bytes]:
-    """Return the first recorded USD-M frames and the snapshot among them."""
-    path = next(iter(sorted(recorded("binance_usdm_raw_ws_2024").glob("*.gz"))))
+def frames(limit: int, market: Market = "usdm") -> tuple[list[bytes], bytes]:
+    """Return the first recorded frames of a market and the snapshot among them."""
+    path = next(iter(sorted(recorded(f"binance_{market}_raw_ws_2024").glob("*.gz"))))
     found: list[bytes] = []
     snapshot = b""
     with gzip.open(path) as file:
@@ -46,13 +48,13 @@ def frames(limit: int) -> tuple[list[bytes], bytes]:
     return found, snapshot
 
 
-def handler() -> BinanceHandler:
-    return BinanceHandler("usdm", ["BTCUSDT"], "trade", SystemClock(), FeedStats(), hold=False)
+def handler(market: Market = "usdm") -> BinanceHandler:
+    return BinanceHandler(market, ["BTCUSDT"], "trade", SystemClock(), FeedStats(), hold=False)
 
 
-def as_inputs(limit: int) -> npt.NDArray[np.void]:
+def as_inputs(limit: int, market: Market = "usdm") -> npt.NDArray[np.void]:
     """Return the recorded frames as inputs a millisecond apart."""
-    feed, (payloads, snapshot) = handler(), frames(limit)
+    feed, (payloads, snapshot) = handler(market), frames(limit, market)
     parts = [batch([INSTRUMENT])]
     for number, payload in enumerate(payloads):
         feed.on_frame(payload)
@@ -60,9 +62,20 @@ def as_inputs(limit: int) -> npt.NDArray[np.void]:
             feed.on_snapshot("BTCUSDT", snapshot)
         parts.append(feed.take())
     inputs: npt.NDArray[np.void] = np.concatenate([part for part in parts if len(part)]).astype(INPUT)
+    return numbered(inputs)
+
+
+def numbered(inputs: npt.NDArray[np.void]) -> npt.NDArray[np.void]:
+    """Number inputs and set them a millisecond apart."""
     inputs["time_ns"] = 1_700_000_000_000_000_000 + np.arange(len(inputs)) * 1_000_000
     inputs["seq"] = np.arange(1, len(inputs) + 1)
     return inputs
+
+
+def only_trades(inputs: npt.NDArray[np.void], count: int) -> npt.NDArray[np.void]:
+    """Return ``count`` trades after the instrument, those of the tape again and again."""
+    trades = inputs[inputs["kind"] == InputKind.TRADE]
+    return numbered(np.concatenate([inputs[:1], np.resize(trades, count)]))
 
 
 @compiled
@@ -83,8 +96,16 @@ def best_of(times: int, work: Any) -> float:
     return min(durations)
 
 
-def test_engine_loop(benchmark: Any, figures: Figures) -> None:
-    inputs = as_inputs(60_000)
+TAPES: dict[str, Callable[[], npt.NDArray[np.void]]] = {
+    "trades only": lambda: only_trades(as_inputs(60_000), 1_000_000),
+    "mixed usdm": lambda: as_inputs(60_000),
+    "mixed spot": lambda: as_inputs(60_000, "spot"),
+}
+
+
+@pytest.mark.parametrize("tape", TAPES)
+def test_engine_loop(tape: str, benchmark: Any, figures: Figures) -> None:
+    inputs = TAPES[tape]()
     only_read(inputs)
 
     def replay() -> None:
@@ -94,8 +115,8 @@ def test_engine_loop(benchmark: Any, figures: Figures) -> None:
     engine_ns = best_of(5, replay) / len(inputs) * 1e9
     limit_ns = best_of(5, lambda: only_read(inputs)) / len(inputs) * 1e9
     figures.add(
-        f"engine loop ({len(inputs):,} recorded inputs)",
-        f"{engine_ns:.1f} ns an input",
+        f"engine loop, {tape} ({len(inputs):,})",
+        f"{1e3 / engine_ns:.1f} M records/s, {engine_ns:.1f} ns",
         f"{engine_ns / limit_ns:.0f} x reading the log ({limit_ns:.2f} ns)",
     )
 

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from tests.processes import System
+from tests.scripted_market import busy_market
 from tests.support import recorded
 
 KNOWN = {
@@ -68,3 +69,30 @@ def test_a_kept_session_replays_to_the_bit_and_answers_what_if(system: System) -
     refused = system.run("trader.backtest.cli", "run", "day", "--set", "stop_pct=7")
     assert refused.returncode == 4
     assert "stop_pct: was 7.0, expected 0.5 to 5 %" in refused.stderr
+
+
+def test_live_replay_and_backtest_of_one_session_give_the_same_fills(system: System) -> None:
+    """The same tape through real sockets, through a replaying trader (twice: it must not change what it reads), and offline."""
+    path = str(busy_market(system.home / "market.gz"))
+    live = finished(system, "--venue", "sim", "--replay", path, "--speed", "max", "--session", "day")
+    kept = sorted(file.stat().st_mtime_ns for file in (system.home / system.instance / "sessions" / "day").iterdir())
+    replays = [finished(system, "--venue", "replay", "--session", "day", "--speed", "max") for _ in range(2)]
+    offline = json.loads(system.run("trader.backtest.cli", "run", "day", "--json").stdout)["as recorded"]
+    assert live["fills"] >= 4
+    for other in (*replays, offline):
+        assert (other["fills_hash"], other["fills"]) == (live["fills_hash"], live["fills"])
+    for name in ("equity_usd", "cash_usd", "inputs", "events", "trades", "tops"):
+        assert replays[0][name] == replays[1][name] == live[name], name
+    assert sorted(file.stat().st_mtime_ns for file in (system.home / system.instance / "sessions" / "day").iterdir()) == kept
+
+
+def test_a_replay_needs_a_session_that_is_there(system: System) -> None:
+    refused = system.run("trader.cli", "--paper", "--venue", "replay", "--session", "none")
+    assert (refused.returncode, "session: was 'none'" in refused.stderr) == (2, True)
+
+
+def finished(system: System, *arguments: str) -> dict[str, Any]:
+    done = system.run("trader.cli", "--paper", "--json", *arguments)
+    assert done.returncode == 0, done.stderr
+    summary: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    return summary

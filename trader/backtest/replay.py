@@ -58,12 +58,23 @@ class KeptSession:
             )
         identity, self._start = first_checkpoint(folder)
         self.symbols = identity.symbols
+        self.market = identity.venue.rpartition("-")[2]
         self._inputs = read_inputs(folder)
         first = int(self._start["input_seq"][0])
         self._inputs = self._inputs[self._inputs["seq"] > first]
         check_chain(self._inputs, first)
         if not len(self._inputs):
             raise JournalError(f"session {folder.name}: was without inputs, expected some; let the trader run longer")
+
+    @property
+    def start(self) -> State:
+        """The state it began with; a private copy."""
+        return copy_state(self._start)
+
+    @property
+    def inputs(self) -> npt.NDArray[np.void]:
+        """Every input since, in order; not to be changed."""
+        return self._inputs
 
     def replay(self, changes: Mapping[str, float]) -> Result:
         """Run all inputs through the engine; ``changes`` replaces parameters of every symbol, whatever was set meanwhile."""

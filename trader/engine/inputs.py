@@ -17,6 +17,7 @@ NOTE         aux status code, to be told as an event
 BAR          a closed minute from the venue's history, before trading starts: a high, b low, c close, ref open time (ms)
 FUNDING      a rate of the coming settlement (fraction, longs pay a positive one), ref its time (ns)
 INSTRUMENT   a tick size, b step size, c minimum notional (USD), flags 1: perpetual
+ASIDE        in a replay of a session: this input and the ``aux`` after it are not the session's, but of the moment
 ===========  ==========================================================================================================
 
 ``symbol`` is the index of the instrument, :data:`ALL` for all of them.
@@ -56,6 +57,7 @@ class InputKind(IntEnum):
     BAR = 12
     INSTRUMENT = 13
     FUNDING = 15
+    ASIDE = 16
 
 
 class Gap(IntEnum):

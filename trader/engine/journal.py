@@ -96,6 +96,17 @@ def recover(instance: str) -> tuple[State, Inputs] | None:
     return state, inputs
 
 
+def logged(instance: str) -> Inputs:
+    """Return every input still in the log that a killed trader left in memory, oldest first."""
+    try:
+        journal = Segment.attach("journal", JOURNAL, instance)
+    except (NotRunning, LayoutMismatch):
+        return np.zeros(0, INPUT)
+    inputs = RingReader(journal.body, from_start=True).read(JOURNAL_CAPACITY)
+    journal.close()
+    return inputs
+
+
 def check_chain(inputs: Inputs, after_seq: int) -> None:
     """Check that inputs follow ``after_seq`` without a hole.
 

@@ -207,6 +207,9 @@ SYMBOL = record(
     ("win_streak", "i8"),
 )
 
+REPLAY = record(("asides", "i8"))
+"""How many inputs were not of the session that is replayed: the others tell how far it got."""
+
 STATE = record(
     ("birth_ns", "i8"),  # when this state was new: tells whether a checkpoint and a log belong together
     ("input_seq", "i8"),
@@ -229,6 +232,7 @@ STATE = record(
     ("size_factor", "f8"),  # of the mode, times the size of an entry
     ("strength_extra", "i8"),  # of the mode, added to the strength an entry needs
     ("blocked", "i8", (REASON_CODES,)),
+    ("replay", REPLAY),
     ("controls", SETTINGS),
     ("equity_usd_1s", "f8", (EQUITY_HISTORY,)),  # ring, at seconds % EQUITY_HISTORY
     ("recent", TRADE_ROW, (RECENT_TRADES,)),  # ring, at trade_id % RECENT_TRADES

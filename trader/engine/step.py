@@ -42,6 +42,7 @@ _NOTE = int(InputKind.NOTE)
 _BAR = int(InputKind.BAR)
 _INSTRUMENT = int(InputKind.INSTRUMENT)
 _FUNDING = int(InputKind.FUNDING)
+_ASIDE = int(InputKind.ASIDE)
 _GAP_BOOK = int(Gap.BOOK)
 _NONE = int(Reason.NONE)
 _ENGINE = int(Source.ENGINE)
@@ -292,6 +293,8 @@ def step(state: Any, box: Any, r: Any) -> None:
         _on_funding(state.symbols[r.symbol], r)
     elif kind == _INSTRUMENT:
         _on_instrument(state.symbols[r.symbol], r)
+    elif kind == _ASIDE:
+        state.replay.asides += 1 + r.aux
 
 
 @compiled
