@@ -6,10 +6,10 @@ Three figures are taken from the closes of each bar and remembered in histograms
 
 * volatility: the mean absolute return of about ``SHORT_BARS``. High above its 90th percentile, low under its 15th, and never
   without being well away from its median, for a quantile alone would find extremes in a market that is always the same.
-* efficiency: Kaufman's ratio of net move to path (P. Kaufman, *Smarter Trading*, 1995) over ``WINDOW_BARS``. A trend above its 70th
-  percentile, kept between what a random walk seldom reaches and what nobody would call noise.
+* efficiency: Kaufman's ratio of net move to path (P. Kaufman, *Smarter Trading*, 1995) over ``WINDOW_BARS``. A trend above its
+  70th percentile, kept between what a random walk seldom reaches and what nobody would call noise.
 * burst: the move of one bar, or of ``BURST_BARS`` on the scale of their square root, in mean absolute returns of ``LONG_BARS``. A
-  spike above its 99.5th percentile; the label then fades by itself.
+  spike above its 99.8th percentile; the label then fades by itself.
 
 A label is left at a lower threshold than it is entered at (``LEAVE_SHARE``), and a new one must hold for ``DWELL_BARS`` before it
 counts. Only a spike counts at once.
@@ -32,7 +32,7 @@ HISTORY_BARS = 1800  # after so many bars a bar counts 1/e in the history
 
 TREND_QUANTILE = 0.70
 TREND_EFFICIENCY = 0.15  # the least: a random walk is above it one time in five
-SURE_EFFICIENCY = 0.50  # the most a history may ask: in a market of nothing but trends they are still trends
+SURE_EFFICIENCY = 0.30  # the most a history may ask: in a market of nothing but trends they are still trends
 HIGH_QUANTILE = 0.90
 HIGH_VOLATILITY_RATIO = 1.5  # the least, in medians
 LOW_QUANTILE = 0.15
@@ -40,8 +40,8 @@ LOW_VOLATILITY_RATIO = 0.7  # the most, in medians
 LEAVE_SHARE = 0.8
 
 BURST_BARS = 5
-SPIKE_QUANTILE = 0.995
-SPIKE_RATIO = 10.0  # the least, in usual moves
+SPIKE_QUANTILE = 0.998
+SPIKE_RATIO = 9.0  # the least, in usual moves
 SPIKE_HALF_LIFE_BARS = 15
 SPIKE_LEAVE = 0.25  # of the threshold: a move at it fades in 30 bars
 SPIKE_MOST = 4.0  # and the largest in 60
@@ -125,7 +125,7 @@ def _measure(symbol: Any) -> None:
     usual = symbol.volatility_long  # of the bars before: a spike must not vouch for itself
     reach = min(BURST_BARS, symbol.bars - 1)
     start = _close_usd(symbol, reach)
-    move = max(absolute_return, abs(last - start) / start / math.sqrt(reach))
+    move = max(float(absolute_return), abs(last - start) / start / math.sqrt(reach))
     own.burst = move / usual if usual > 0.0 else 0.0
     # a plain mean while young, an exponential one after: the first bars then weigh no more than any other
     symbol.volatility_short += (absolute_return - symbol.volatility_short) / min(symbol.bars - 1, SHORT_BARS)
@@ -136,9 +136,9 @@ def _measure(symbol: Any) -> None:
 def _set_thresholds(symbol: Any) -> None:
     """Read the thresholds off the history of the bars before this one."""
     own = symbol.regimes
-    own.trend_at = min(
-        max(_quantile(own.efficiencies, own.total, TREND_QUANTILE) / len(own.efficiencies), TREND_EFFICIENCY), SURE_EFFICIENCY
-    )
+    usual = _quantile(own.efficiencies, own.total, TREND_QUANTILE) / len(own.efficiencies)
+    grown = own.remembered / (own.remembered + HISTORY_BARS)  # a few windows of one trend are no history of trends
+    own.trend_at = TREND_EFFICIENCY + grown * (min(max(usual, TREND_EFFICIENCY), SURE_EFFICIENCY) - TREND_EFFICIENCY)
     median = _value(_quantile(own.volatilities, own.total, 0.5), VOLATILITY_LOG2)
     high = _value(_quantile(own.volatilities, own.total, HIGH_QUANTILE), VOLATILITY_LOG2)
     low = _value(_quantile(own.volatilities, own.total, LOW_QUANTILE), VOLATILITY_LOG2)
@@ -251,8 +251,8 @@ def regime_step(symbol: Any) -> int:
     if symbol.bars >= FIRST_BARS:
         _set_thresholds(symbol)
         spiking = _spiking(symbol)
-        if spiking and own.base != UNKNOWN:
-            symbol.regime_bars = 0  # what a spike does to the other figures is no evidence of anything lasting
+        if before == SPIKE and not spiking:
+            symbol.regime_bars = 0  # the label underneath comes up now: from here it holds for the dwell at least
         else:
             _settle(symbol, _candidate(symbol))
         symbol.regime = SPIKE if spiking else own.base
