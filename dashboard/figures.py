@@ -16,6 +16,8 @@ REGIMES: dict[Regime, tuple[str, Colour]] = {
     Regime.TRENDING_DOWN: ("▼ DOWN", RED),
     Regime.RANGING: ("↔ RANGE", YELLOW),
     Regime.HIGH_VOLATILITY: ("⚡ H.VOL", ORANGE),
+    Regime.LOW_VOLATILITY: ("~ L.VOL", CYAN),
+    Regime.SPIKE: ("! SPIKE", RED),
 }
 
 

@@ -19,11 +19,11 @@ import msgspec
 
 from shared.clock import NS_PER_S
 from shared.errors import TradingError
-from shared.events import Action, Reason, Regime, TunerMode, words
+from shared.events import Action, Reason, TunerMode, words
 from tuner.amend import Change, amended_changes
 from tuner.decision import Decision
 from tuner.limits import Case, GuardLimits, Past, since_s
-from tuner.snapshot import Snapshot
+from tuner.snapshot import TURBULENT, Snapshot
 
 
 class Ruling(StrEnum):
@@ -186,8 +186,8 @@ def _second_condition(case: Case) -> str:
         return f"drawdown {drawdown_pct:.2f} % is half the halt limit or more"
     if facts.loss_streak >= limits.emergency_losses:
         return f"{facts.loss_streak} losses in a row"
-    if facts.regime is Regime.HIGH_VOLATILITY and facts.position_qty and facts.unrealised_usd < 0:
-        return f"high volatility with an open loss of {-facts.unrealised_usd:.2f} USD"
+    if facts.regime in TURBULENT and facts.position_qty and facts.unrealised_usd < 0:
+        return f"{words(facts.regime)} with an open loss of {-facts.unrealised_usd:.2f} USD"
     return ""
 
 

@@ -13,6 +13,9 @@ from shared.params import CONTROLS, ENABLED, PARAMS, SYMBOL_FIELDS, index_of
 from shared.workspace import Workspace
 
 ENABLED_FIELD = SYMBOL_FIELDS.index(ENABLED)
+TURBULENT = (Regime.HIGH_VOLATILITY, Regime.SPIKE)
+"""Regimes in which a position is in danger and a size too large."""
+
 _TRADES_SHOWN = 5
 
 

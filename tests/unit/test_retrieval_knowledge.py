@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 
 import pytest
@@ -54,11 +55,24 @@ def test_costs_and_limits_of_the_account() -> None:
 def test_regime_thresholds() -> None:
     text = words("market_regimes.md")
     assert f"over the last {regime.WINDOW_BARS} closed bars" in text
-    assert f"calls {regime.TREND_EFFICIENCY} and more a trend" in text
-    assert f"the last {regime.SHORT_BARS} bars divided by that of about the last {regime.LONG_BARS}" in text
-    assert f"above {regime.HIGH_VOLATILITY_RATIO:.0f}, moves" in text
+    assert f"{100 * regime.TREND_QUANTILE:.0f}th percentile of the symbol's own efficiency" in text
+    assert f"never below {regime.TREND_EFFICIENCY} and never above {regime.SURE_EFFICIENCY:.2f}" in text
+    assert f"mean absolute return of about the last {regime.SHORT_BARS} bars" in text
+    assert f"forgets with a time constant of {regime.HISTORY_BARS} bars" in text
+    assert f"{100 * regime.HIGH_QUANTILE:.0f}th percentile and at least {regime.HIGH_VOLATILITY_RATIO} times its median" in text
+    assert f"{100 * regime.LOW_QUANTILE:.0f}th percentile and at most {regime.LOW_VOLATILITY_RATIO} times its median" in text
     assert f"dwell of {regime.DWELL_BARS} closed bars" in text
+    assert f"left at {100 * regime.LEAVE_SHARE:.0f} % of the value" in text
     assert f"fewer than {regime.FIRST_BARS} closed bars" in text
+
+
+def test_what_a_spike_is() -> None:
+    text = words("market_regimes.md")
+    assert f"one bar, or of {regime.BURST_BARS} bars" in text
+    assert f"at least {regime.SPIKE_RATIO:.0f} times the usual move of about the last {regime.LONG_BARS} bars" in text
+    assert f"{100 * regime.SPIKE_QUANTILE:.1f}th percentile" in text
+    fades = [regime.SPIKE_HALF_LIFE_BARS * math.log2(most / regime.SPIKE_LEAVE) for most in (1.0, regime.SPIKE_MOST)]
+    assert f"fades within {fades[0]:.0f} to {fades[1]:.0f} bars" in text
 
 
 def test_detectors_and_holding_time() -> None:

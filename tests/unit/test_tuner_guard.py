@@ -180,6 +180,7 @@ DANGER = {
     "deep drawdown": make_snapshot(make_facts(position_qty=0.5), account_drawdown_pct=5.0),
     "many losses": make_snapshot(make_facts(position_qty=0.5, loss_streak=4)),
     "open loss in turmoil": make_snapshot(make_facts(position_qty=-0.5, regime=Regime.HIGH_VOLATILITY, unrealised_usd=-1.0)),
+    "open loss in a spike": make_snapshot(make_facts(position_qty=-0.5, regime=Regime.SPIKE, unrealised_usd=-1.0)),
 }
 
 

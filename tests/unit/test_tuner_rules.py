@@ -16,7 +16,7 @@ from tuner.decision import Decision, decision_schema, parse_reply
 from tuner.guard import Ruling, judge
 from tuner.limits import GuardLimits
 from tuner.prompt import build_prompt
-from tuner.snapshot import Snapshot, SymbolFacts, TradeFacts
+from tuner.snapshot import TURBULENT, Snapshot, SymbolFacts, TradeFacts
 
 LOSS = TradeFacts(side=1, held_s=9, closed_age_s=3, gain_pct=-1.0, pnl_usd=-30, reason=Reason.STOP)
 OWN_PAUSE = {"enabled": False, "enabled_by": Source.TUNER, "set_age_s": 900.0}
@@ -36,8 +36,9 @@ def _named(decision: Decision) -> dict[str, float]:
     return {PARAMS[field].name: value for field, value in decision.proposed.items()}
 
 
-def test_high_volatility_cuts_the_size_and_tightens_the_stop() -> None:
-    decision, _ = _decide(make_facts(regime=Regime.HIGH_VOLATILITY))
+@pytest.mark.parametrize("regime", TURBULENT)
+def test_turbulence_cuts_the_size_and_tightens_the_stop(regime: Regime) -> None:
+    decision, _ = _decide(make_facts(regime=regime))
     named = _named(decision)
     assert decision.action is Action.UPDATE_CONFIG
     assert named["base_position_pct"] < 2.0
@@ -79,7 +80,8 @@ def test_losses_that_were_answered_already_are_not_answered_twice() -> None:
 
 def test_its_own_pause_ends_in_a_known_calm_regime() -> None:
     assert _decide(make_facts(**OWN_PAUSE))[0].action is Action.RESUME
-    assert _decide(make_facts(regime=Regime.HIGH_VOLATILITY, **OWN_PAUSE))[0].action is Action.HOLD
+    for regime in TURBULENT:
+        assert _decide(make_facts(regime=regime, **OWN_PAUSE))[0].action is Action.HOLD
     assert _decide(make_facts(**(OWN_PAUSE | {"set_age_s": 5.0})))[0].action is Action.HOLD
     assert _decide(make_facts(**(OWN_PAUSE | {"enabled_by": Source.OPERATOR})))[0].action is Action.HOLD
 

@@ -34,6 +34,19 @@ def run(*, session: str, changes: tuple[str, ...], instance: str | None, as_json
         click.echo(json.dumps(msgspec.to_builtins(results)) if as_json else describe(results))
 
 
+@main.command()
+@click.argument("klines", nargs=-1, required=True, type=click.Path())
+def regimes(*, klines: tuple[str, ...]) -> None:
+    """Print how long each market regime holds on the closes of KLINES, CSV files with a column `close` (.gz or plain)."""
+    with exit_codes():
+        from pathlib import Path
+
+        from trader.backtest.regime_shares import describe_shares, read_closes, regimes_of
+
+        paths = [Path(name) for name in klines]
+        click.echo(describe_shares({path.name[:24]: regimes_of(read_closes(path))[0] for path in paths}))
+
+
 def _change(text: str) -> tuple[str, float]:
     name, equals, value = text.partition("=")
     try:

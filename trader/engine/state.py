@@ -125,6 +125,26 @@ TAKEN = record(
     ("qty", "f8", (TAKEN_LEVELS,)),
 )
 """What our market orders took of the displayed book and the venue has not shown anew since."""
+REGIMES = record(
+    ("confidence", "f8"),  # 0..1, of the label in force
+    ("base", "u1"),  # the label without spikes
+    # this bar's figures; volatility is beside them in the symbol
+    ("efficiency", "f8"),  # as over a full window
+    ("burst", "f8"),  # largest recent move, in usual ones
+    ("level", "f8"),  # of the last spike, in thresholds, fading
+    # thresholds in force to enter a label
+    ("trend_at", "f8"),
+    ("high_at", "f8"),
+    ("low_at", "f8"),
+    ("spike_at", "f8"),
+    # the symbol's history: histograms that forget, see trader.market.regime
+    ("remembered", "i8"),
+    ("weight", "f8"),
+    ("total", "f8"),
+    ("efficiencies", "f8", (64,)),
+    ("volatilities", "f8", (96,)),
+    ("bursts", "f8", (64,)),
+)
 
 SYMBOL = record(
     ("tick_size", "f8"),
@@ -164,7 +184,8 @@ SYMBOL = record(
     ("trend_pct", "f8"),
     ("regime", "u1"),
     ("regime_candidate", "u1"),
-    ("regime_bars", "i8"),
+    ("regime_bars", "i8"),  # closed bars in a row that spoke for another label
+    ("regimes", REGIMES),
     # signal
     ("score", "f8"),
     ("strength", "i1"),

@@ -19,6 +19,7 @@ _TOO_FAR = int(Reason.EMA_DEVIATION)
 _UP = int(Regime.TRENDING_UP)
 _DOWN = int(Regime.TRENDING_DOWN)
 _HIGH_VOLATILITY = int(Regime.HIGH_VOLATILITY)
+_SPIKE = int(Regime.SPIKE)
 
 
 @compiled
@@ -27,7 +28,7 @@ def largest_deviation_pct(symbol: Any) -> float:
     values = symbol.settings.values
     if symbol.regime in (_UP, _DOWN):
         return float(values[EMA_DEV_TRENDING])
-    if symbol.regime == _HIGH_VOLATILITY:
+    if symbol.regime in (_HIGH_VOLATILITY, _SPIKE):
         return float(values[EMA_DEV_HIGHVOL])
     return float(values[EMA_DEV_RANGING])
 

@@ -28,6 +28,14 @@ _TREND = Playbook(
     wants=(("ema_dev_trending_pct", 1.5), ("target_pct", 2.5), ("pullback_pct", 0.8), ("base_position_pct", 2.5)),
 )
 
+_TURBULENCE = Playbook(
+    idea="cut the size, tighten the stop and do not chase spikes",
+    wants=(
+        ("base_position_pct", 1.0), ("stop_pct", 0.8), ("ema_dev_highvol_pct", 0.12),
+        ("max_position_pct", 3.0), ("signal_strength", 3.0),
+    ),
+)  # fmt: skip
+
 PLAYBOOKS: dict[Regime, Playbook] = {
     Regime.TRENDING_UP: _TREND,
     Regime.TRENDING_DOWN: _TREND,
@@ -35,12 +43,11 @@ PLAYBOOKS: dict[Regime, Playbook] = {
         idea="enter near the mean and take modest gains",
         wants=(("ema_dev_ranging_pct", 0.35), ("target_pct", 1.2), ("pullback_pct", 0.4), ("base_position_pct", 2.0)),
     ),
-    Regime.HIGH_VOLATILITY: Playbook(
-        idea="cut the size, tighten the stop and do not chase spikes",
-        wants=(
-            ("base_position_pct", 1.0), ("stop_pct", 0.8), ("ema_dev_highvol_pct", 0.12),
-            ("max_position_pct", 3.0), ("signal_strength", 3.0),
-        ),
+    Regime.HIGH_VOLATILITY: _TURBULENCE,
+    Regime.SPIKE: _TURBULENCE,
+    Regime.LOW_VOLATILITY: Playbook(
+        idea="ask for better signals, because small moves seldom pay the costs",
+        wants=(("signal_strength", 3.0), ("ema_dev_ranging_pct", 0.3), ("target_pct", 1.2)),
     ),
     Regime.UNKNOWN: Playbook(idea="stay small until the regime is known", wants=(("base_position_pct", 1.5),)),
 }  # fmt: skip

@@ -15,7 +15,7 @@ from tuner.advisors.playbook import COSTLY, LOSING, PLAYBOOKS, Playbook, step, s
 from tuner.amend import Change
 from tuner.decision import MAX_REASONING_CHARS
 from tuner.prompt import Prompt
-from tuner.snapshot import Snapshot, SymbolFacts
+from tuner.snapshot import TURBULENT, Snapshot, SymbolFacts
 
 _PAUSE_LOSSES = 5
 _CUT_LOSSES = 3
@@ -100,7 +100,7 @@ def _paused(facts: SymbolFacts, *, rested: bool) -> _View | None:
         return None
     if not facts.paused_by_tuner:
         return _hold("Paused by somebody else: only they may resume it.", 90)
-    if facts.regime in (Regime.UNKNOWN, Regime.HIGH_VOLATILITY) or not rested:
+    if facts.regime in (Regime.UNKNOWN, *TURBULENT) or not rested:
         return _hold(
             f"Stays paused: the regime is {words(facts.regime)} and the pause is {facts.set_age_s:.0f} s old. "
             "It resumes in a calm, known regime.", 80,
@@ -131,10 +131,10 @@ def _losing(facts: SymbolFacts) -> _View | None:
 
 
 def _turbulent(facts: SymbolFacts) -> _View | None:
-    if facts.regime is not Regime.HIGH_VOLATILITY:
+    if facts.regime not in TURBULENT:
         return None
-    lead = f"High volatility ({facts.volatility_pct:.4f} %, range of 60 s {_range_pct(facts):.2f} %)"
-    return _toward(PLAYBOOKS[Regime.HIGH_VOLATILITY], facts, lead, 80)
+    lead = f"{words(facts.regime).capitalize()} ({facts.volatility_pct:.4f} %, range of 60 s {_range_pct(facts):.2f} %)"
+    return _toward(PLAYBOOKS[facts.regime], facts, lead, 80)
 
 
 def _resting(facts: SymbolFacts, *, rested: bool) -> _View | None:
@@ -197,7 +197,7 @@ def _deviation_name(regime: Regime) -> str:
     """Return the deviation limit that is in force in a regime."""
     if regime in (Regime.TRENDING_UP, Regime.TRENDING_DOWN):
         return "ema_dev_trending_pct"
-    return "ema_dev_highvol_pct" if regime is Regime.HIGH_VOLATILITY else "ema_dev_ranging_pct"
+    return "ema_dev_highvol_pct" if regime in TURBULENT else "ema_dev_ranging_pct"
 
 
 def _range_pct(facts: SymbolFacts) -> float:
