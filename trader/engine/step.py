@@ -8,7 +8,7 @@ from shared.compiled import compiled
 from shared.events import EventKind, Reason, Source, Status
 from shared.layout import EQUITY_HISTORY
 from trader.engine.entry import consider_entry
-from trader.engine.inputs import ALL, ASK, FIRST, LAST, Gap, InputKind
+from trader.engine.inputs import ALL, ASK, FIRST, LAST, SELL_TAKER, Gap, InputKind
 from trader.engine.outbox import OUTBOX_CAPACITY, OUTBOX_MARGIN, new_event
 from trader.engine.settings_step import on_command, on_control, on_param, on_refusal
 from trader.engine.state import STALE
@@ -160,7 +160,7 @@ def _on_market(state: Any, box: Any, index: int, r: Any) -> None:
     _fresh(state, box, index)
     symbol = state.symbols[index]
     if r.kind == _TRADE:
-        on_trade(symbol, r.a, r.b)
+        on_trade(symbol, r.a, r.b, r.flags & SELL_TAKER)
         _check_exits(state, box, index)
     elif r.kind == _QUOTE:
         on_quote(symbol, r.a, r.b, r.c, r.d)
