@@ -1,7 +1,8 @@
 """The leader filter: coins follow one another, so an entry needs the leading symbol (BTC, say) on its side.
 
-Two conditions: the leader's own signal must point the same way, on a feed that is alive; and over ``STRENGTH_WINDOW_S`` the
-symbol must not have moved against the trade by more than ``LARGEST_LAG_PCT`` compared with the leader (relative strength).
+Two conditions: the leader's own signal must point the same way, on a feed that is alive; and over ``STRENGTH_WINDOW_S`` (or as
+long as both are known) the symbol must not have moved against the trade by more than ``LARGEST_LAG_PCT`` compared with the
+leader (relative strength).
 """
 
 from __future__ import annotations
@@ -29,11 +30,13 @@ def direction(symbol: Any) -> float:
 
 
 @compiled
-def return_pct(symbol: Any, window_s: int) -> float:
-    """Return the move of the last ``window_s`` closed seconds, %; 0.0 while fewer are known."""
-    if symbol.bars <= window_s:
+def relative_return_pct(symbol: Any, other: Any) -> float:
+    """Return the move of a symbol minus that of another over the same closed seconds, %."""
+    window_s = min(STRENGTH_WINDOW_S, symbol.bars - 1, other.bars - 1)
+    if window_s < 1:
         return 0.0
-    return 100.0 * (close_before(symbol, 0) / close_before(symbol, window_s) - 1.0)
+    own = close_before(symbol, 0) / close_before(symbol, window_s)
+    return 100.0 * (own - close_before(other, 0) / close_before(other, window_s))
 
 
 @compiled
@@ -49,5 +52,4 @@ def leader_disagrees(state: Any, index: int) -> bool:
     if other.stale or not direction(other) * symbol.score > 0.0:
         return True
     side = 1.0 if symbol.score > 0.0 else -1.0
-    relative_pct = return_pct(symbol, STRENGTH_WINDOW_S) - return_pct(other, STRENGTH_WINDOW_S)
-    return bool(side * relative_pct < -LARGEST_LAG_PCT)
+    return bool(side * relative_return_pct(symbol, other) < -LARGEST_LAG_PCT)
