@@ -28,8 +28,9 @@ from tests.engine_support import (
     zigzag,
 )
 from trader.engine.inputs import SELL_TAKER, InputKind, row
-from trader.engine.state import STRATEGY_BY_REGIME, new_state
+from trader.engine.state import FAIR_WINDOW_BARS, STRATEGY_BY_REGIME, new_state
 from trader.strategies.market_maker import MINIMUM_GAIN_BPS, half_spread_bps, market_maker, micro_price
+from trader.strategies.opinion import entry_objection
 from trader.strategies.smart import (
     FLIP_COOLDOWN_S,
     MINIMUM_HOLD_S,
@@ -118,12 +119,13 @@ def test_fair_value_does_not_catch_a_price_that_still_falls() -> None:
     assert story.symbol()["position_qty"] > 0.0
 
 
-def test_the_fair_value_is_the_median_of_the_window() -> None:
+@pytest.mark.parametrize("drift_usd", [-0.02, 0.0, 0.02])
+def test_the_fair_value_is_the_median_of_the_window(drift_usd: float) -> None:
     random = np.random.default_rng(5)
-    prices = np.round(100.0 + np.cumsum(random.normal(0.0, 0.01, 400)), 2)
+    prices = np.round(100.0 + np.cumsum(random.normal(drift_usd, 0.01, 400)), 2)
     story = told(Strategy.FAIR_VALUE, market(list(prices)))
     symbol = story.symbol()
-    closes = np.array([symbol["closes_usd"][(int(symbol["bars"]) - 1 - back) % 300] for back in range(240)])
+    closes = np.array([symbol["closes_usd"][(int(symbol["bars"]) - 1 - back) % 300] for back in range(FAIR_WINDOW_BARS)])
     assert symbol["fair"]["sorted_usd"].tolist() == sorted(closes.tolist())
     assert symbol["fair"]["value_usd"] == pytest.approx(np.median(closes), rel=1e-12)
 
@@ -134,12 +136,14 @@ def test_order_flow_is_silent_while_the_spread_is_wide() -> None:
     assert story.why() is Reason.WEAK_SIGNAL
 
 
-def test_the_mode_asks_for_more_strength() -> None:
-    story = Story().tell(market(RISE[:60]))
-    story.account["strength_extra"] = 2  # with the operator's 2 this is capped at 3
-    story.tell(market(RISE[60:61], 60))
-    assert story.why() in (Reason.WARMING_UP, Reason.WEAK_SIGNAL)
-    assert opinion(story, Strategy.MOMENTUM)["objection"] == Reason.WEAK_SIGNAL
+def test_the_mode_asks_for_more_strength_but_never_for_more_than_there_is() -> None:
+    story = Story().tell(market([100.0] * 70))
+    objections = {}
+    for extra in (0, 1, 2):
+        story.account["strength_extra"] = extra
+        objections[extra] = [entry_objection(story.account, story.symbol(), strength) for strength in (1, 2, 3)]
+    weak, none = Reason.WEAK_SIGNAL, Reason.NONE
+    assert objections == {0: [weak, none, none], 1: [weak, weak, none], 2: [weak, weak, none]}
 
 
 def quoting(**fields: float) -> Any:
