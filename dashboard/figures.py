@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from dashboard.model import Colour, Level
-from shared.events import CYAN, GREEN, GREY, ORANGE, RED, YELLOW, Regime, Strategy
+from shared.events import CYAN, GREEN, GREY, ORANGE, RED, YELLOW, Regime
+from shared.params import STRATEGY_NAMES
 
 WHITE: Colour = (222, 228, 235)
 DIM: Colour = (96, 106, 118)
@@ -28,7 +29,7 @@ def regime_text(code: int) -> tuple[str, Colour]:
 
 def strategy_text(code: int) -> str:
     """Return the name of a strategy."""
-    return Strategy(code).name if code in list(Strategy) else f"#{code}"
+    return STRATEGY_NAMES[code - 1].upper() if 0 < code <= len(STRATEGY_NAMES) else "NONE" if code == 0 else f"#{code}"
 
 
 def price(value: float) -> str:

@@ -14,14 +14,14 @@ import numpy.typing as npt
 
 from shared import layout
 from shared.clock import NS_PER_MS, NS_PER_S, Clock
-from shared.events import CommandKind, EventKind, Reason, Source
+from shared.events import CommandKind, EventKind, Reason, Regime, Source, Strategy
 from shared.params import CONTROLS, SYMBOL_FIELDS, index_of
 from shared.ring import RingWriter
 from shared.segment import Segment
 from trader.control import ControlPlane
 from trader.engine.engine import Engine
 from trader.engine.inputs import ALL, ASK, FIRST, LAST, Gap, InputKind, InputRow, batch, row
-from trader.engine.state import new_state
+from trader.engine.state import STRATEGY_BY_REGIME, new_state
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -114,6 +114,11 @@ def control(name: str, value: float, at_s: float = 0.0, source: Source = Source.
     return row(InputKind.CONTROL, second_ns(at_s), ALL, flags=source, aux=index_of(CONTROLS, name), a=value, ref=ref)
 
 
+def acting(strategy: Strategy, at_s: float = 0.0, regimes: Iterable[Regime] = Regime) -> Rows:
+    """Return the controls that give regimes, all of them by default, to one strategy."""
+    return [control(f"strategy_{regime.name.lower()}", float(strategy), at_s) for regime in regimes]
+
+
 def emergency_exit(at_s: float, symbol: int = ALL, source: Source = Source.OPERATOR, ref: int = 1) -> InputRow:
     """Return the command that flattens a symbol, or all."""
     return row(InputKind.COMMAND, second_ns(at_s), symbol, flags=source, aux=CommandKind.EMERGENCY_EXIT, ref=ref)
@@ -130,10 +135,16 @@ def timer(at_s: float) -> InputRow:
 
 
 class Story:
-    """An engine that is told a market, and everything that came of it."""
+    """An engine that is told a market, and everything that came of it.
+
+    Every regime is given to the technical strategy, so that a story does not hang on the regime it happens to be in; tests of
+    other strategies say the map with :func:`acting`.
+    """
 
     def __init__(self, n_symbols: int = 1, /, **values: float) -> None:
-        self.engine = Engine(new_state(n_symbols, CAPITAL_USD))
+        state = new_state(n_symbols, CAPITAL_USD)
+        state["controls"]["values"][0, list(STRATEGY_BY_REGIME)] = Strategy.TECHNICAL
+        self.engine = Engine(state)
         self.set_control("latency_ms", 0.0)  # as if the exchange were next door: what is decided is filled at once
         self.events: Events = np.zeros(0, layout.TRADE_EVENT)
         self.tell([instrument(i) for i in range(n_symbols)])

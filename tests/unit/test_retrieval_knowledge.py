@@ -7,11 +7,14 @@ import re
 
 import pytest
 
-from shared.params import CONTROLS, PARAMS, Param, index_of
+from shared.params import CONTROLS, PARAMS, STRATEGY_NAMES, Param, index_of
 from shared.paths import project_root
+from trader.engine.state import FAIR_WINDOW_BARS
 from trader.market import indicators, regime
 from trader.risk.exits import MINIMUM_HOLD_NS
-from trader.signals import technical
+from trader.signals import fair_value, momentum, technical
+from trader.strategies import blend, leader, market_maker, smart
+from trader.strategies.opinion import EDGE_HORIZON_S
 
 ROUND_TRIP_PCT = 0.30
 
@@ -85,3 +88,38 @@ def test_detectors_and_holding_time() -> None:
     assert f"is at least {technical.AGREES}: 0, 1, 2 or 3" in text
     assert f"at least {MINIMUM_HOLD_NS // 1_000_000_000} seconds have passed since the entry" in text
     assert f"During the first {indicators.WARM_UP_BARS} bars" in text
+
+
+def test_the_strategies_and_their_map() -> None:
+    overview = words("strategy_overview.md")
+    named = {0: "nothing", **{code: name.replace("_", " ") for code, name in enumerate(STRATEGY_NAMES, start=1)}}
+    told = "trending up and " + ", ".join(
+        f"{regime.replace('_', ' ')} → {named[int(default(f'strategy_{regime}'))]}"
+        for regime in ("trending_down", "ranging", "high_volatility", "low_volatility", "spike", "unknown")
+    )
+    assert told in overview
+    assert default("strategy_trending_up") == default("strategy_trending_down")
+    assert f"acts for at least {smart.MINIMUM_HOLD_S} seconds" in overview
+    assert f"within {smart.UNSETTLED_S} seconds of a change" in overview
+    assert f"last position within {smart.FLIP_COOLDOWN_S} seconds" in overview
+    assert f"over {leader.STRENGTH_WINDOW_S} seconds its move" in overview
+    assert f"by more than {leader.LARGEST_LAG_PCT:.2f} %" in overview
+    assert f"√{EDGE_HORIZON_S:.0f}" in overview
+    for weights in (blend.TREND_WEIGHTS, blend.RANGE_WEIGHTS, blend.OTHER_WEIGHTS):
+        assert "{:g}, {:g}, {:g} and {:g}".format(*weights) in overview
+        assert sum(weights) == pytest.approx(1.0)
+
+
+def test_what_the_strategies_measure() -> None:
+    text = words("strategies/momentum.md")
+    assert "windows of {}, {} and {} seconds".format(*momentum.WINDOWS_S) in text
+    assert f"{momentum.FULL_MOVE:g} usual moves score 1" in text
+    assert f"at least {momentum.FRESH_SHARE} of the move" in text
+    text = words("strategies/fair_value.md")
+    assert f"median of the last {FAIR_WINDOW_BARS} one-second closes" in text
+    assert f"quartile range / {fair_value.NORMAL_QUARTILES}; {fair_value.FULL_DEVIATIONS:g} of them score 1" in text
+    assert f"of the last {fair_value.EXTREME_S} seconds has been given back; {fair_value.FULL_RETRACE} of it" in text
+    text = words("strategies/market_maker.md")
+    assert f"maker fee + {market_maker.MINIMUM_GAIN_BPS} bp and the usual move of {market_maker.QUOTE_LIFE_S:.0f} seconds" in text
+    text = words("strategies/technical_indicators.md")
+    assert f"({indicators.MACD_FAST}, {indicators.MACD_SLOW} and {indicators.MACD_SIGNAL} bars)" in text

@@ -19,9 +19,20 @@ from shared.layout import (
     TRADE_ROW,
     record,
 )
-from shared.params import CONTROLS, ENABLED, MAX_FIELDS, MAX_SYMBOLS, PARAMS, SYMBOL_FIELDS, defaults, index_of
+from shared.params import (
+    CONTROLS,
+    ENABLED,
+    MAX_FIELDS,
+    MAX_SYMBOLS,
+    PARAMS,
+    STRATEGY_NAMES,
+    SYMBOL_FIELDS,
+    defaults,
+    index_of,
+)
 
 BOOK_DEPTH = 1000  # levels kept a side; the worst is dropped when a better one comes
+FAIR_WINDOW_BARS = 240  # 1 s closes behind a fair value; less than PRICE_HISTORY, so that the one leaving is still known
 
 # Indices of a symbol's values and of the controls, as compile-time constants of the kernels.
 EMA_DEV_TRENDING = index_of(PARAMS, "ema_dev_trending_pct")
@@ -95,6 +106,13 @@ INDICATORS = record(
     ("band_middle_usd", "f8"),
     ("band_width_usd", "f8"),  # one standard deviation
     ("previous_close", "f8"),
+    ("macd_fast_usd", "f8"),
+    ("macd_slow_usd", "f8"),
+    ("macd_fast_sum", "f8"),
+    ("macd_slow_sum", "f8"),
+    ("macd_usd", "f8"),
+    ("macd_sum", "f8"),
+    ("macd_signal_usd", "f8"),
 )
 
 ORDER = record(
@@ -145,6 +163,51 @@ REGIMES = record(
     ("volatilities", "f8", (96,)),
     ("bursts", "f8", (64,)),
 )
+OPINION = record(
+    ("score", "f8"),
+    ("strength", "i8"),
+    ("expected_bps", "f8"),
+    ("objection", "i8"),
+    ("quote_bid_usd", "f8"),
+    ("quote_ask_usd", "f8"),
+)
+"""What one strategy wants of a symbol, rewritten every closed second."""
+
+FLOW = record(
+    ("buy_qty", "f8"),  # of the forming second
+    ("sell_qty", "f8"),
+    ("large_buy_qty", "f8"),
+    ("large_sell_qty", "f8"),
+    ("trades", "i8"),
+    ("large_from_qty", "f8"),  # a trade of more than this is large; 0: not yet known
+    ("buys", "f8"),  # of the past, faded by age
+    ("sells", "f8"),
+    ("large_buys", "f8"),
+    ("large_sells", "f8"),
+    ("mean_qty_sum", "f8"),  # quantity and number of the trades behind the running mean, faded by age
+    ("mean_qty_count", "f8"),
+)
+"""The tape of aggressive trades."""
+
+FAIR = record(
+    ("count", "i8"),  # closes in the window
+    ("sorted_usd", "f8", (FAIR_WINDOW_BARS,)),
+    ("value_usd", "f8"),  # their median
+    ("deviation_usd", "f8"),  # robust standard deviation, from the quartiles
+)
+"""The fair value: a median kept in order."""
+
+SMART = record(
+    ("chosen_ns", "i8"),  # when the acting strategy was chosen
+    ("chosen_regime", "i8"),
+    ("score_side", "i8"),
+    ("flipped_ns", "i8"),  # when the score last changed its sign
+    ("held_side", "i8"),
+    ("trade_id", "i8"),
+    ("exit_side", "i8"),
+    ("exit_ns", "i8"),
+)
+"""What the choice between strategies remembers."""
 
 SYMBOL = record(
     ("tick_size", "f8"),
@@ -196,6 +259,10 @@ SYMBOL = record(
     ("expected_bps", "f8"),  # move it expects
     ("quote_bid_usd", "f8"),  # what a market maker wants to quote, 0: nothing
     ("quote_ask_usd", "f8"),
+    ("opinions", OPINION, (len(STRATEGY_NAMES) + 1,)),  # by strategy code; 0 is nothing
+    ("flow", FLOW),
+    ("fair", FAIR),
+    ("smart", SMART),
     ("n_checks", "i8"),
     ("checks", CHECK, (MAX_CHECKS,)),
     # position and results

@@ -224,7 +224,7 @@ def _on_market(state: Any, box: Any, index: int, r: Any) -> None:
     _fresh(state, box, index)
     symbol = state.symbols[index]
     if r.kind == _TRADE:
-        on_trade(symbol, r.a, r.b)
+        on_trade(symbol, r.a, r.b, r.flags & SELL_TAKER)
         if symbol.resting > 0:
             match_trade(state, box, index, r.a, r.b, r.flags & SELL_TAKER)
         _check_exits(state, box, index)

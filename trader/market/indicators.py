@@ -1,8 +1,8 @@
-"""EMA, RSI, ATR and Bollinger bands as one step a bar; the batch functions fold the same steps.
+"""EMA, RSI, ATR, Bollinger bands and MACD as one step a bar; the batch functions fold the same steps.
 
 Seeding follows the textbook (and TA-Lib): an average starts as the plain mean of its first window. Before a window is full
 the value is NaN. RSI and ATR after J. Welles Wilder, *New Concepts in Technical Trading Systems*, 1978; bands after J. Bollinger
-with the population standard deviation.
+with the population standard deviation; MACD after G. Appel, both of its averages seeded on the same bar, as TA-Lib does.
 """
 
 from __future__ import annotations
@@ -21,6 +21,9 @@ EMA_SLOW = 60
 RSI_PERIOD = 30
 ATR_PERIOD = 30
 BAND_PERIOD = 30
+MACD_FAST = 12
+MACD_SLOW = 26
+MACD_SIGNAL = 9
 WARM_UP_BARS = EMA_SLOW
 
 
@@ -86,6 +89,23 @@ def _bands(state: Any, closes: Any, bars: int) -> None:
 
 
 @compiled
+def _macd_step(state: Any, close: float, bars: int) -> None:
+    """Advance MACD (fast minus slow EMA) and its signal (their EMA); the fast one skips the bars before the slow one's seed."""
+    later = MACD_SLOW - MACD_FAST
+    if bars <= MACD_SLOW:
+        state.macd_slow_sum += close
+        if bars > later:
+            state.macd_fast_sum += close
+    state.macd_fast_usd = ema_step(state.macd_fast_usd, state.macd_fast_sum, bars - later, MACD_FAST, close)
+    state.macd_slow_usd = ema_step(state.macd_slow_usd, state.macd_slow_sum, bars, MACD_SLOW, close)
+    state.macd_usd = state.macd_fast_usd - state.macd_slow_usd
+    values = bars - MACD_SLOW + 1
+    if 0 < values <= MACD_SIGNAL:
+        state.macd_sum += state.macd_usd
+    state.macd_signal_usd = ema_step(state.macd_signal_usd, state.macd_sum, values, MACD_SIGNAL, state.macd_usd)
+
+
+@compiled
 def indicators_step(state: Any, high: float, low: float, close: float, closes: Any) -> None:
     """Advance every indicator by one closed bar. ``closes`` is a ring of closes that already holds this one."""
     state.bars += 1
@@ -106,6 +126,7 @@ def indicators_step(state: Any, high: float, low: float, close: float, closes: A
         state.atr_usd = math.nan
         state.rsi = math.nan
     _bands(state, closes, bars)
+    _macd_step(state, close, bars)
     state.previous_close = close
 
 

@@ -9,9 +9,20 @@ from trader.market.bars import trade_into_bar
 
 
 @compiled
-def on_trade(symbol: Any, price_usd: float, qty: float) -> None:
-    """Take a public trade."""
+def on_trade(symbol: Any, price_usd: float, qty: float, taker_sold: int) -> None:
+    """Take a public trade; ``taker_sold`` is 1 if the aggressor sold."""
     symbol.last_price_usd = price_usd
+    flow = symbol.flow
+    large = 0.0 < flow.large_from_qty < qty
+    flow.trades += 1
+    if taker_sold:
+        flow.sell_qty += qty
+        if large:
+            flow.large_sell_qty += qty
+    else:
+        flow.buy_qty += qty
+        if large:
+            flow.large_buy_qty += qty
     if symbol.second.start_ns != 0:
         trade_into_bar(symbol.second, price_usd, qty)
 

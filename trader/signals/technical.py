@@ -1,16 +1,13 @@
-"""Three technical detectors that follow the market: trend, momentum and location. Each is a score in [-1, 1]; + means up."""
+"""Technical detectors that follow the market: trend, momentum, location and MACD. Each is a score in [-1, 1]; + means up."""
 
 from __future__ import annotations
 
-import math
-from typing import Any
-
 from shared.compiled import compiled
-from trader.market.indicators import WARM_UP_BARS
 
 FULL_TREND_ATR = 4.0  # EMAs this many ATRs apart: score 1
 FULL_MOMENTUM_RSI = 20.0  # RSI this far from 50: score 1
 FULL_LOCATION_DEVIATIONS = 2.0  # price on the outer Bollinger band: score 1
+FULL_MACD_ATR = 1.0  # MACD this many ATRs above its signal: score 1
 AGREES = 0.5  # a detector counts towards strength from this score on
 
 
@@ -39,16 +36,6 @@ def location_score(close_usd: float, middle_usd: float, deviation_usd: float) ->
 
 
 @compiled
-def technical_signal(symbol: Any, close_usd: float) -> None:
-    """Set the symbol's ``score`` (mean of the three) and ``strength`` (how many agree with it, 0 while warming up)."""
-    fast = symbol.fast
-    if fast.bars < WARM_UP_BARS or math.isnan(fast.atr_usd):
-        symbol.score = 0.0
-        symbol.strength = 0
-        return
-    trend = trend_score(fast.ema_fast_usd, fast.ema_slow_usd, fast.atr_usd)
-    momentum = momentum_score(fast.rsi)
-    location = location_score(close_usd, fast.band_middle_usd, fast.band_width_usd)
-    symbol.score = (trend + momentum + location) / 3.0
-    side = 1.0 if symbol.score > 0.0 else -1.0
-    symbol.strength = int(trend * side >= AGREES) + int(momentum * side >= AGREES) + int(location * side >= AGREES)
+def macd_score(macd_usd: float, signal_usd: float, atr_usd: float) -> float:
+    """Return the MACD histogram in units of the ATR: is the trend gaining or losing speed."""
+    return clip((macd_usd - signal_usd) / (FULL_MACD_ATR * atr_usd)) if atr_usd > 0.0 else 0.0

@@ -1,44 +1,30 @@
-"""The technical-indicator strategy."""
+"""The technical-indicator strategy: follows the market when trend, momentum and location agree.
+
+Three detectors vote for the strength; the MACD histogram only weighs in the score, because it fades in a steady trend.
+"""
 
 from __future__ import annotations
 
 from typing import Any
 
 from shared.compiled import compiled
-from shared.events import Reason, Regime
-from trader.engine.state import (
-    EMA_DEV_HIGHVOL,
-    EMA_DEV_RANGING,
-    EMA_DEV_TRENDING,
-    SIGNAL_STRENGTH,
-)
+from shared.events import Strategy
+from trader.signals.momentum import close_before
+from trader.signals.technical import location_score, macd_score, momentum_score, trend_score
+from trader.strategies.opinion import agreeing, say
 
-_NONE = int(Reason.NONE)
-_WEAK = int(Reason.WEAK_SIGNAL)
-_TOO_FAR = int(Reason.EMA_DEVIATION)
-_UP = int(Regime.TRENDING_UP)
-_DOWN = int(Regime.TRENDING_DOWN)
-_HIGH_VOLATILITY = int(Regime.HIGH_VOLATILITY)
-_SPIKE = int(Regime.SPIKE)
+CODE = int(Strategy.TECHNICAL)
+MACD_WEIGHT = 0.1
 
 
 @compiled
-def largest_deviation_pct(symbol: Any) -> float:
-    """Return the EMA-deviation limit of the current regime, %."""
-    values = symbol.settings.values
-    if symbol.regime in (_UP, _DOWN):
-        return float(values[EMA_DEV_TRENDING])
-    if symbol.regime in (_HIGH_VOLATILITY, _SPIKE):
-        return float(values[EMA_DEV_HIGHVOL])
-    return float(values[EMA_DEV_RANGING])
-
-
-@compiled
-def entry_objection(symbol: Any, price_usd: float) -> int:
-    """Return why the strategy does not want to enter now, or NONE."""
-    if symbol.strength < symbol.settings.values[SIGNAL_STRENGTH]:
-        return _WEAK
-    ema_usd = symbol.fast.ema_slow_usd
-    if abs(price_usd - ema_usd) > ema_usd * largest_deviation_pct(symbol) / 100.0:
-        return _TOO_FAR
-    return _NONE
+def technical(state: Any, index: int) -> None:
+    """Follow the mean of the technical detectors."""
+    symbol = state.symbols[index]
+    fast = symbol.fast
+    trend = trend_score(fast.ema_fast_usd, fast.ema_slow_usd, fast.atr_usd)
+    momentum = momentum_score(fast.rsi)
+    location = location_score(close_before(symbol, 0), fast.band_middle_usd, fast.band_width_usd)
+    macd = macd_score(fast.macd_usd, fast.macd_signal_usd, fast.atr_usd)
+    score = (1.0 - MACD_WEIGHT) * (trend + momentum + location) / 3.0 + MACD_WEIGHT * macd
+    say(state, index, symbol.opinions[CODE], score, agreeing(score, trend, momentum, location))
