@@ -10,6 +10,7 @@ from shared.layout import EQUITY_HISTORY
 from trader.engine.entry import consider_entry
 from trader.engine.inputs import ALL, ASK, FIRST, LAST, Gap, InputKind
 from trader.engine.outbox import OUTBOX_CAPACITY, OUTBOX_MARGIN, new_event
+from trader.engine.risk_step import on_kill, second_of_account
 from trader.engine.settings_step import on_command, on_control, on_param, on_refusal
 from trader.engine.state import STALE
 from trader.engine.trading import leave
@@ -19,7 +20,6 @@ from trader.market.regime import regime_step
 from trader.market.tape import exit_price, on_quote, on_trade
 from trader.portfolio.accounting import equity_usd
 from trader.risk.exits import exit_reason, reversal_reason
-from trader.risk.limits import drawdown_broken, drawdown_pct
 from trader.strategies.decide import decide
 
 BOOK_SNAPSHOT_SECONDS = 5
@@ -37,14 +37,13 @@ _GAP = int(InputKind.GAP)
 _NOTE = int(InputKind.NOTE)
 _BAR = int(InputKind.BAR)
 _INSTRUMENT = int(InputKind.INSTRUMENT)
+_KILL = int(InputKind.KILL)
 _GAP_BOOK = int(Gap.BOOK)
 _NONE = int(Reason.NONE)
 _ENGINE = int(Source.ENGINE)
-_DRAWDOWN = int(Reason.DRAWDOWN_HALT)
 _EV_STALE = int(EventKind.FEED_STALE)
 _EV_RESTORED = int(EventKind.FEED_RESTORED)
 _EV_REGIME = int(EventKind.REGIME_CHANGE)
-_EV_HALT = int(EventKind.RISK_HALT)
 _EV_STATUS = int(EventKind.STATUS)
 _BOOK_IN_STEP = int(Status.BOOK_IN_STEP)
 _BOOK_LOST = int(Status.BOOK_LOST)
@@ -71,7 +70,7 @@ def _check_exits(state: Any, box: Any, index: int) -> None:
         return
     if (price - symbol.best_price_usd) * symbol.position_qty > 0.0:
         symbol.best_price_usd = price
-    reason = exit_reason(symbol, price)
+    reason = exit_reason(state, symbol, price)
     if reason != _NONE:
         leave(state, box, index, reason, _ENGINE)
 
@@ -129,17 +128,6 @@ def _second_of_symbol(state: Any, box: Any, index: int, end_ns: int) -> None:
 
 
 @compiled
-def _check_drawdown(state: Any, box: Any) -> None:
-    equity = equity_usd(state)
-    state.peak_equity_usd = max(state.peak_equity_usd, equity)
-    if not state.halted and drawdown_broken(state, equity):
-        state.halted = 1
-        event = new_event(state, box, _EV_HALT, -1)
-        event.reason = _DRAWDOWN
-        event.new = drawdown_pct(state, equity)
-
-
-@compiled
 def _advance_time(state: Any, box: Any) -> None:
     """Close every second that has passed since the last input."""
     behind = (state.time_ns - state.next_second_ns) // SECOND_NS
@@ -149,7 +137,7 @@ def _advance_time(state: Any, box: Any) -> None:
     while state.next_second_ns <= state.time_ns:
         for index in range(state.n_symbols):
             _second_of_symbol(state, box, index, state.next_second_ns)
-        _check_drawdown(state, box)
+        second_of_account(state, box)
         state.equity_usd_1s[int(state.seconds % EQUITY_HISTORY)] = equity_usd(state)
         state.seconds += 1
         state.next_second_ns += SECOND_NS
@@ -221,6 +209,8 @@ def step(state: Any, box: Any, r: Any) -> None:
         close_minute(state.symbols[r.symbol], r.a, r.b, r.c)
     elif kind == _INSTRUMENT:
         _on_instrument(state.symbols[r.symbol], r)
+    elif kind == _KILL:
+        on_kill(state, box, r.a)
 
 
 @compiled

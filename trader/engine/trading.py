@@ -10,6 +10,7 @@ from shared.layout import RECENT_TRADES
 from trader.engine.outbox import new_event
 from trader.execution.paper import commission_usd, market_price, slipped
 from trader.portfolio.accounting import apply_fill, count_trade, equity_usd
+from trader.risk.modes import note_result
 
 _SIGNAL = int(EventKind.SIGNAL)
 _ORDER = int(EventKind.ORDER)
@@ -106,6 +107,7 @@ def leave(state: Any, box: Any, index: int, reason: int, source: int) -> None:
     fees = symbol.entry_fees_usd + symbol.fees_usd - fees_before
     net = realised - fees
     count_trade(symbol, net)
+    note_result(state, index, net)
     kind = _CLOSE
     if reason == _TARGET:
         kind = _TARGET_HIT
