@@ -5,12 +5,21 @@ from __future__ import annotations
 from typing import Any
 
 from shared.compiled import compiled
-from shared.events import EventKind, Reason, Source
+from shared.events import EventKind, Mode, Reason, Source
 from trader.engine.outbox import new_event
 from trader.engine.trading import leave
 from trader.portfolio.accounting import equity_usd
-from trader.risk.limits import begin_day, daily_loss_pct, drawdown_pct, new_halt, settle_risk_state, spikes, watch_for_a_crash
-from trader.risk.modes import mode_step
+from trader.risk.limits import (
+    begin_day,
+    daily_loss_pct,
+    drawdown_pct,
+    new_halt,
+    resume,
+    settle_risk_state,
+    spikes,
+    watch_for_a_crash,
+)
+from trader.risk.modes import enter_mode, mode_step
 
 _EV_HALT = int(EventKind.RISK_HALT)
 _EV_MODE = int(EventKind.MODE_CHANGE)
@@ -18,6 +27,8 @@ _NONE = int(Reason.NONE)
 _KILL = int(Reason.KILL_FILE)
 _CRASH = int(Reason.CRASH_GUARD)
 _DRAWDOWN = int(Reason.DRAWDOWN_HALT)
+_OPERATOR = int(Reason.OPERATOR)
+_NORMAL = int(Mode.NORMAL)
 _ENGINE = int(Source.ENGINE)
 
 
@@ -28,6 +39,28 @@ def _tell_halt(state: Any, box: Any, reason: int, value: float) -> None:
     event.new = value
     event.cash_usd = state.cash_usd
     event.equity_usd = equity_usd(state)
+
+
+@compiled
+def _tell_mode(state: Any, box: Any, old: int, reason: int) -> None:
+    event = new_event(state, box, _EV_MODE, -1)
+    event.old = old
+    event.new = state.mode
+    event.reason = reason
+
+
+@compiled
+def resume_trading(state: Any, box: Any) -> None:
+    """End the halts a human may end; unless a kill file still forbids it, losses, drawdown and mode begin anew."""
+    resume(state, equity_usd(state))
+    if state.halted:
+        return
+    old = int(state.mode)
+    if old != _NORMAL:
+        enter_mode(state, _NORMAL, 0.0)
+        _tell_mode(state, box, old, _OPERATOR)
+    state.guard.facts.loss_streak = 0
+    settle_risk_state(state)
 
 
 @compiled
@@ -43,10 +76,7 @@ def second_of_account(state: Any, box: Any) -> None:
     old = int(state.mode)
     reason = mode_step(state, equity)
     if reason >= 0:
-        event = new_event(state, box, _EV_MODE, -1)
-        event.old = old
-        event.new = state.mode
-        event.reason = reason
+        _tell_mode(state, box, old, reason)
     if state.guard.kill:
         _flatten(state, box)
     settle_risk_state(state)

@@ -1,4 +1,4 @@
-"""Every check before an entry, all of them each closed second: reason, value, limit, passed. The first that fails is "why no trade".
+"""Every check before an entry, each closed second: reason, value, limit, passed. The first that fails is "why no trade".
 
 A check that cannot be computed yet (no price, no instrument) has a NaN value and counts as failed; an earlier one then says why.
 """
@@ -11,14 +11,29 @@ from typing import Any
 from shared.compiled import compiled
 from shared.events import Mode, Reason
 from trader.engine.state import (
-    COOLDOWN, ENABLED_FIELD, LEVERAGE, LOSS_COOLDOWN, MAX_CORRELATED, MAX_DAILY_LOSS, MAX_DRAWDOWN, MAX_GROSS,
-    MAX_SYMBOL, MAX_TRADE_LOSS, MIN_EDGE, ORDERS_PER_MIN, ORDERS_PER_S, SIGNAL_STRENGTH, STALE, STOP, TRADING_ENABLED,
+    COOLDOWN,
+    ENABLED_FIELD,
+    LEVERAGE,
+    LOSS_COOLDOWN,
+    MAX_CORRELATED,
+    MAX_DAILY_LOSS,
+    MAX_DRAWDOWN,
+    MAX_GROSS,
+    MAX_SYMBOL,
+    MAX_TRADE_LOSS,
+    MIN_EDGE,
+    ORDERS_PER_MIN,
+    ORDERS_PER_S,
+    SIGNAL_STRENGTH,
+    STALE,
+    STOP,
+    TRADING_ENABLED,
 )  # fmt: skip
 from trader.market.book import is_crossed
 from trader.market.indicators import WARM_UP_BARS
 from trader.market.tape import mark_price
 from trader.risk.limits import NS_PER_S, daily_loss_pct, drawdown_pct, feed_trouble, forget_old_orders, spikes
-from trader.risk.sizing import round_trip_bps, spread_bps, wanted_usd, whole_steps
+from trader.risk.sizing import entry_cost, round_trip_bps, spread_bps, wanted_usd, whole_steps
 from trader.strategies.technical import largest_deviation_pct
 
 MOST_STRENGTH = 3  # detectors there are: a stricter mode cannot ask for more
@@ -57,7 +72,7 @@ _MODE_EXIT_ONLY = int(Mode.EXIT_ONLY)
 
 
 @compiled
-def _put(symbol: Any, reason: int, passed: bool, value: float, limit: float) -> None:  # noqa: FBT001 - a column of a table
+def _put(symbol: Any, reason: int, passed: bool, value: float, limit: float) -> None:
     check = symbol.checks[symbol.n_checks]
     check.reason = reason
     check.passed = 1 if passed else 0
@@ -80,17 +95,18 @@ def _check_account(state: Any, symbol: Any, equity_usd: float) -> None:
 @compiled
 def _check_market(state: Any, symbol: Any, price_usd: float) -> None:
     controls = state.controls.values
-    silent_ms = (state.time_ns - symbol.last_market_ns) / NS_PER_MS if symbol.last_market_ns > 0 else math.nan
+    heard = symbol.last_market_ns > 0
+    silent_ms = (state.time_ns - symbol.last_market_ns) / NS_PER_MS if heard else math.nan
     _put(symbol, _PAUSED, symbol.settings.values[ENABLED_FIELD] >= 1.0, symbol.settings.values[ENABLED_FIELD], 1.0)
     _put(symbol, _NO_INSTRUMENT, symbol.step_size > 0.0, symbol.step_size, 0.0)
     _put(symbol, _NO_PRICE, price_usd > 0.0, price_usd, 0.0)
-    _put(symbol, _STALE, not symbol.stale and not feed_trouble(state), silent_ms, controls[STALE])
+    _put(symbol, _STALE, heard and not symbol.stale and not feed_trouble(state), silent_ms, controls[STALE])
     _put(symbol, _CROSSED, not (symbol.book_valid and is_crossed(symbol)), spread_bps(symbol), 0.0)
     _put(symbol, _WARMING_UP, symbol.fast.bars >= WARM_UP_BARS, symbol.fast.bars, WARM_UP_BARS)
 
 
 @compiled
-def _check_pace(state: Any, symbol: Any, index: int, pending: bool) -> None:  # noqa: FBT001 - a fact, not a switch
+def _check_pace(state: Any, symbol: Any, index: int, pending: bool) -> None:
     guard, controls = state.guard, state.controls.values
     _put(symbol, _IN_POSITION, symbol.position_qty == 0.0, symbol.position_qty, 0.0)
     _put(symbol, _PENDING, not pending, 1.0 if pending else 0.0, 0.0)
@@ -116,11 +132,11 @@ def _check_signal(state: Any, symbol: Any, price_usd: float) -> None:
     _put(symbol, _WEAK, not weak, symbol.strength, required)
     if objection == _TOO_FAR:
         away_pct = 100.0 * abs(price_usd / symbol.fast.ema_slow_usd - 1.0)
-        _put(symbol, _TOO_FAR, False, away_pct, largest_deviation_pct(symbol))  # noqa: FBT003 - it has objected
+        _put(symbol, _TOO_FAR, False, away_pct, largest_deviation_pct(symbol))
     elif objection not in (_NONE, _WEAK):
-        _put(symbol, objection, False, symbol.score, math.nan)  # noqa: FBT003 - it has objected
+        _put(symbol, objection, False, symbol.score, math.nan)
     else:
-        _put(symbol, _NO_STRATEGY, True, symbol.strategy, 0.0)  # noqa: FBT003 - an objection would stand here
+        _put(symbol, _NO_STRATEGY, True, symbol.strategy, 0.0)
     _put(symbol, _LONG_ONLY, symbol.perpetual > 0 or symbol.score >= 0.0, symbol.score, 0.0)
     needed_bps = state.controls.values[MIN_EDGE] * round_trip_bps(state, symbol)
     _put(symbol, _MIN_EDGE, needed_bps <= 0.0 or symbol.expected_bps >= needed_bps, symbol.expected_bps, needed_bps)
@@ -147,22 +163,28 @@ def _check_size(state: Any, symbol: Any, price_usd: float, equity_usd: float, gr
     controls = state.controls.values
     if price_usd <= 0.0 or symbol.step_size <= 0.0:
         for reason in (_TOO_SMALL, _TRADE_LOSS, _SYMBOL, _GROSS, _CORRELATED, _BUYING_POWER):
-            _put(symbol, reason, False, math.nan, math.nan)  # noqa: FBT003 - not known
+            _put(symbol, reason, False, math.nan, math.nan)
         return 0.0
-    half_cost = 0.5 * round_trip_bps(state, symbol) * 1e-4
+    cost = entry_cost(state, symbol)
     usd = wanted_usd(state, symbol, equity_usd)
-    at_stop = symbol.settings.values[STOP] / 100.0 + 2.0 * half_cost
-    _put(symbol, _TOO_SMALL, whole_steps(symbol, usd, price_usd) > 0.0, usd, max(symbol.min_notional_usd, symbol.step_size * price_usd))
+    at_stop = symbol.settings.values[STOP] / 100.0 + 2.0 * cost
+    _put(
+        symbol,
+        _TOO_SMALL,
+        whole_steps(symbol, usd, price_usd) > 0.0,
+        usd,
+        max(symbol.min_notional_usd, symbol.step_size * price_usd),
+    )
     most_loss_usd = max(equity_usd, 0.0) * controls[MAX_TRADE_LOSS] / 100.0
     usd = min(usd, most_loss_usd / at_stop)
     _put(symbol, _TRADE_LOSS, whole_steps(symbol, usd, price_usd) > 0.0, usd * at_stop, most_loss_usd)
     held_usd = abs(symbol.position_qty) * price_usd
     share = controls[MAX_SYMBOL] / 100.0
-    usd = max(min(usd, (equity_usd * share - held_usd) / (1.0 + share * half_cost)), 0.0)
+    usd = max(min(usd, (equity_usd * share - held_usd) / (1.0 + share * cost)), 0.0)
     qty = whole_steps(symbol, usd, price_usd)
     usd = qty * price_usd
     _put(symbol, _SYMBOL, qty > 0.0, held_usd + usd, equity_usd * share)
-    left_usd = equity_usd - usd * half_cost
+    left_usd = equity_usd - usd * cost
     together = _check_together(state, symbol, usd, left_usd, gross_usd)
     return qty if together else 0.0
 
@@ -182,7 +204,7 @@ def _check_together(state: Any, symbol: Any, usd: float, left_usd: float, gross_
 
 
 @compiled
-def evaluate(state: Any, index: int, equity_usd: float, gross_usd: float, pending: bool) -> float:  # noqa: FBT001 - a fact
+def evaluate(state: Any, index: int, equity_usd: float, gross_usd: float, pending: bool) -> float:
     """Write all checks of a symbol; return the signed quantity to enter with, 0.0 if a check of the size fails."""
     symbol = state.symbols[index]
     symbol.n_checks = 0

@@ -26,7 +26,7 @@ _PROFIT_LOCK = int(Reason.PROFIT_LOCK)
 
 @compiled
 def costs_ahead_pct(state: Any) -> float:
-    """Return the gain over the entry price at which leaving ends without loss, %: the entry's slippage is in that price already."""
+    """Return the gain over the entry price at which leaving costs nothing, %; the entry's slippage is in that price already."""
     return float((state.controls.values[SLIPPAGE] + 2.0 * state.controls.values[COMMISSION]) / 100.0)
 
 

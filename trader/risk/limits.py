@@ -51,7 +51,7 @@ def feed_trouble(state: Any) -> bool:
     count = 0
     for i in range(state.n_symbols):
         count += 1 if state.symbols[i].stale else 0
-    return 2 * count > state.n_symbols
+    return bool(2 * count > state.n_symbols)
 
 
 @compiled

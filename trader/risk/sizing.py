@@ -8,6 +8,8 @@ from typing import Any
 from shared.compiled import compiled
 from trader.engine.state import BASE_POSITION, COMMISSION, MAX_POSITION, SLIPPAGE
 
+BPS = 1e-4
+
 CONVICTION = (1.0, 1.0, 1.5, 2.0)  # by strength 0 to 3
 
 
@@ -38,3 +40,11 @@ def spread_bps(symbol: Any) -> float:
 def round_trip_bps(state: Any, symbol: Any) -> float:
     """Return what it costs to get in and out at the market: slippage and commission twice, and the spread."""
     return float(2.0 * (state.controls.values[SLIPPAGE] + state.controls.values[COMMISSION]) + spread_bps(symbol))
+
+
+@compiled
+def entry_cost(state: Any, symbol: Any) -> float:
+    """Return the share of an entry's value at the mark that is lost by entering: half the spread, slippage, commission."""
+    controls = state.controls.values
+    paid = (1.0 + 0.5 * spread_bps(symbol) * BPS) * (1.0 + controls[SLIPPAGE] * BPS) * (1.0 + controls[COMMISSION] * BPS)
+    return float(paid - 1.0)
