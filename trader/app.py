@@ -184,6 +184,10 @@ class Trader:
             return []
         return [row(InputKind.KILL, self._input_time_ns(), a=float(present))]
 
+    def look_for_the_kill_file(self) -> None:
+        """Take its coming or going as an input."""
+        self.take(self._kill_inputs())
+
     @property
     def state(self) -> State:
         """The engine's state."""
@@ -298,7 +302,7 @@ class Trader:
             self._tell_trouble()
             if now_ns - self._last_kill_ns >= KILL_FILE_EVERY_NS:
                 self._last_kill_ns = now_ns
-                self.take(self._kill_inputs())
+                self.look_for_the_kill_file()
             if now_ns - self._last_publish_ns >= PUBLISH_EVERY_NS:
                 self._publish()
             if now_ns - self._last_checkpoint_ns >= CHECKPOINT_EVERY_NS:
