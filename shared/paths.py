@@ -35,6 +35,11 @@ def home_dir(instance: str) -> Path:
     return folder
 
 
+def kill_file(instance: str) -> Path:
+    """Return the file whose existence halts the trader of an instance and closes its positions; it needs no shared memory."""
+    return home_dir(instance) / "KILL"
+
+
 def cache_dir() -> Path:
     """Return the folder for what can be made again (compiled code); ``TRADER_CACHE`` overrides."""
     folder = Path(os.environ.get("TRADER_CACHE") or platformdirs.user_cache_path("trader"))

@@ -124,6 +124,11 @@ def emergency_exit(at_s: float, symbol: int = ALL, source: Source = Source.OPERA
     return row(InputKind.COMMAND, second_ns(at_s), symbol, flags=source, aux=CommandKind.EMERGENCY_EXIT, ref=ref)
 
 
+def kill_file(at_s: float, *, present: bool) -> InputRow:
+    """Return the coming or going of the kill file."""
+    return row(InputKind.KILL, second_ns(at_s), a=float(present))
+
+
 def disconnected(at_s: float, symbol: int = ALL) -> InputRow:
     """Return the loss of a feed."""
     return row(InputKind.GAP, second_ns(at_s), symbol, aux=Gap.DISCONNECTED)

@@ -16,6 +16,7 @@ from shared import layout
 from shared.clock import NS_PER_MS, NS_PER_S, Clock
 from shared.errors import FeedError, LayoutMismatch, NotRunning
 from shared.events import EventKind, Status, TraderStatus
+from shared.paths import kill_file
 from shared.ring import RingReader, RingWriter
 from shared.segment import Segment
 from trader.control import ControlPlane
@@ -37,6 +38,7 @@ TIMER_AFTER_NS = 200 * NS_PER_MS  # silence after which time passes without data
 SIMULATED_TIMER_AFTER_NS = 5 * NS_PER_S  # a simulated clock stands still while its venue pauses; longer means the venue is gone
 CHECKPOINT_EVERY_NS = 2 * NS_PER_S
 DISK_CHECKPOINT_EVERY_NS = 15 * NS_PER_S
+KILL_FILE_EVERY_NS = NS_PER_S
 
 HISTORY_MINUTES = 120
 
@@ -124,7 +126,8 @@ class Trader:
         self._start = start
         self.stopping = asyncio.Event()
         self._last_input_ns = clock.monotonic_ns()
-        self._last_publish_ns = self._last_checkpoint_ns = self._last_disk_ns = clock.monotonic_ns()
+        self._last_publish_ns = self._last_checkpoint_ns = self._last_disk_ns = self._last_kill_ns = clock.monotonic_ns()
+        self._kill_file = kill_file(settings.instance)
         with ExitStack() as stack:  # a start that fails half-way removes what it made
             self._make(stack)
             self._cleanup = stack.pop_all()
@@ -191,8 +194,20 @@ class Trader:
         if self._settings.replays:
             return []  # the session has its own
         if not self.recovered:
-            return [row(InputKind.NOTE, now_ns, aux=Status.STARTED)]
-        return [row(InputKind.NOTE, now_ns, aux=Status.RECOVERED), row(InputKind.GAP, now_ns, aux=Gap.DISCONNECTED)]
+            return [row(InputKind.NOTE, now_ns, aux=Status.STARTED), *self._kill_inputs()]
+        recovered = row(InputKind.NOTE, now_ns, aux=Status.RECOVERED)
+        return [recovered, row(InputKind.GAP, now_ns, aux=Gap.DISCONNECTED), *self._kill_inputs()]
+
+    def _kill_inputs(self) -> list[InputRow]:
+        """Return the kill file's coming or going as an input, so that a replay needs no file."""
+        present = self._kill_file.exists()
+        if present == bool(self.state["guard"]["kill"][0]):
+            return []
+        return [row(InputKind.KILL, self._input_time_ns(), a=float(present))]
+
+    def look_for_the_kill_file(self) -> None:
+        """Take its coming or going as an input."""
+        self.take(self._kill_inputs())
 
     @property
     def state(self) -> State:
@@ -308,6 +323,9 @@ class Trader:
             now_ns = self._clock.monotonic_ns()
             self._let_time_pass(now_ns)
             self._tell_trouble()
+            if now_ns - self._last_kill_ns >= KILL_FILE_EVERY_NS:
+                self._last_kill_ns = now_ns
+                self.look_for_the_kill_file()
             if now_ns - self._last_publish_ns >= PUBLISH_EVERY_NS:
                 self._publish()
             if now_ns - self._last_checkpoint_ns >= CHECKPOINT_EVERY_NS:

@@ -19,7 +19,7 @@ from shared.segment import Segment
 from shared.wishes import WishRow
 from shared.workspace import controls_row, symbol_row
 from trader.engine.inputs import ALL, InputKind, InputRow, row
-from trader.engine.state import BASE_POSITION, ENABLED_FIELD, MANUAL_OVERRIDE, MAX_POSITION, TUNER_MODE, State
+from trader.engine.state import BASE_POSITION, ENABLED_FIELD, MANUAL_OVERRIDE, MAX_POSITION, TRADING_ENABLED, TUNER_MODE, State
 
 _HUMANS = (Source.OPERATOR, Source.DASHBOARD)
 _FOR_SOURCE = 256  # flags of an input: source + 256 x reason
@@ -126,7 +126,7 @@ class ControlPlane:
                 b=float(wish["confidence_pct"]), c=float(wish["decision_id"]), ref=revision,
             )
             for i in named
-            if settings["values"][i] != wish["values"][i] or settings["sources"][i] != source
+            if settings["values"][i] != wish["values"][i] or settings["sources"][i] != source or self._resumes(at, i)
         ]  # fmt: skip
 
     def _objection(self, at: int, wish: Any, settings: Any, fields: tuple[Param, ...]) -> tuple[Reason, int]:
@@ -153,6 +153,10 @@ class ControlPlane:
         if resumes and source == Source.TUNER and int(settings["sources"][ENABLED_FIELD]) in _HUMANS:
             return Reason.NOT_ALLOWED, ENABLED_FIELD  # what a human paused only a human resumes
         return Reason.NONE, -1
+
+    def _resumes(self, at: int, field: int) -> bool:
+        """Say whether a wish ends a halt even if it changes no value: trading is enabled already, but halted."""
+        return at == 0 and field == TRADING_ENABLED and bool(self._state["halted"][0])
 
     def _tuner_standing(self, override_epoch: int) -> Reason:
         """Return why nothing of the tuner is taken now, or NONE."""

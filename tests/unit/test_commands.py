@@ -42,6 +42,7 @@ CASES = [
     ("trader.cli", ["--paper", "--venue", "sim", "--replay", "nowhere.gz"], 4, "nowhere.gz"),
     ("trader.cli", ["--paper", "--venue", "sim", "--speed", "-3"], 4, "speed"),
     ("trader.tools.control_cli", ["status"], 3, "start the trader"),
+    ("trader.tools.control_cli", ["why"], 3, "start the trader"),
     ("trader.tools.control_cli", ["inspect", "moon"], 2, "moon"),
     ("trader.tools.events_cli", ["--tail", "5"], 3, "start the trader"),
     ("tuner.cli", ["--once"], 3, "start the trader"),

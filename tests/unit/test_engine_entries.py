@@ -7,7 +7,7 @@ from typing import NamedTuple
 import pytest
 
 from shared.clock import NS_PER_S
-from shared.events import EventKind, Reason
+from shared.events import NO_ENTRY, EventKind, Reason
 from shared.params import CONTROLS, defaults
 from tests.engine_support import (
     START_NS,
@@ -17,6 +17,7 @@ from tests.engine_support import (
     control,
     disconnected,
     instrument,
+    kill_file,
     market,
     param,
     quote,
@@ -64,6 +65,26 @@ BLOCKS = [
     Block(Reason.WEAK_SIGNAL, [], market(zigzag(100.0, 2.0, 80)), market(ramp(100.0, 4.0, 12), 80)),
     Block(Reason.EMA_DEVIATION, [param("ema_dev_trending_pct", 0.1)], rising(0, 64), [param("ema_dev_trending_pct", 1.0, 64)]),
     Block(Reason.TOO_SMALL, [instrument(min_notional_usd=1e6)], rising(0, 64), [instrument()]),
+    Block(
+        Reason.KILL_FILE, [kill_file(0, present=True)], rising(0, 64),
+        [kill_file(64, present=False), control("trading_enabled", 1.0, 64)],
+    ),
+    Block(
+        Reason.LOSS_COOLDOWN, [control("loss_cooldown_s", 200.0)],
+        market([*RISE[:62], *ramp(RISE[61] * 0.985, 2.0, 80)]), [control("loss_cooldown_s", 0.0, 142)],
+    ),
+    Block(
+        Reason.TRADE_LOSS, [instrument(min_notional_usd=3900.0), control("max_trade_loss_pct", 0.05)], rising(0, 64),
+        [control("max_trade_loss_pct", 0.5, 64)],
+    ),
+    Block(
+        Reason.SYMBOL_EXPOSURE, [instrument(min_notional_usd=3900.0), control("max_symbol_pct", 1.0)], rising(0, 64),
+        [control("max_symbol_pct", 20.0, 64)],
+    ),
+    Block(
+        Reason.CORRELATED_EXPOSURE, [control("max_correlated_pct", 1.0)], rising(0, 64),
+        [control("max_correlated_pct", 40.0, 64)],
+    ),
     Block(Reason.GROSS_LIMIT, [control("max_gross_pct", 1.0)], rising(0, 64), [control("max_gross_pct", 60.0, 64)]),
 ]  # fmt: skip
 
@@ -77,7 +98,7 @@ def test_a_reason_blocks_is_told_and_gives_way(block: Block) -> None:
     story = Story().tell(block.before).tell(block.market)
     before = opened(story)
     assert story.why() is block.reason
-    assert before == (1 if block.reason is Reason.COOLDOWN else 0)
+    assert before == (1 if block.reason in (Reason.COOLDOWN, Reason.LOSS_COOLDOWN) else 0)
     story.tell(block.remedy)
     rise = ramp(float(story.symbol()["last_price_usd"]), 2.0, 6)
     story.tell(market(rise, max(65, passed_s(story) + 1)))
@@ -85,8 +106,10 @@ def test_a_reason_blocks_is_told_and_gives_way(block: Block) -> None:
 
 
 def test_every_reason_has_its_test() -> None:
-    elsewhere = {Reason.IN_POSITION, Reason.LONG_ONLY, Reason.DRAWDOWN_HALT}
-    assert {block.reason for block in BLOCKS} | elsewhere == {reason for reason in Reason if 20 <= reason < 40}
+    here = {Reason.IN_POSITION, Reason.LONG_ONLY, Reason.DRAWDOWN_HALT}
+    risk = {Reason.DAILY_LOSS, Reason.EXIT_ONLY, Reason.CRASH_GUARD, Reason.ORDER_RATE, Reason.MIN_EDGE, Reason.BUYING_POWER}
+    strategies_and_orders = {Reason.LEADER_DISAGREES, Reason.NO_STRATEGY, Reason.FLIP_COOLDOWN, Reason.ORDER_PENDING}
+    assert {block.reason for block in BLOCKS} | here | risk | strategies_and_orders == set(NO_ENTRY)
 
 
 def test_a_position_is_never_added_to() -> None:

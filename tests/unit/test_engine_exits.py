@@ -26,7 +26,8 @@ from tests.engine_support import (
     timer,
 )
 from trader.engine.inputs import Gap, InputKind, row
-from trader.risk.exits import MINIMUM_HOLD_NS
+from trader.engine.state import PULLBACK
+from trader.risk.exits import MINIMUM_HOLD_NS, TIME_EXIT_S
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -212,3 +213,65 @@ def test_the_time_of_an_exit_is_that_of_the_price_that_caused_it() -> None:
     assert int(only_close(story)["time_ns"]) == second_ns(ENTERED_S + 3)
     assert int(story.account["recent"]["exit_ns"].max()) == second_ns(ENTERED_S + 3)
     assert second_ns(1) - second_ns(0) == NS_PER_S
+
+
+GAINS_KEPT = [
+    Tale("gives the whole of a gain back that reached half of the target", [5.1, 2.0, 0.24], Reason.BREAK_EVEN),
+    Tale("stays a hair above its costs", [5.1, 2.0, 0.26], Reason.NONE),
+    Tale("gives the whole of a gain back that did not reach half of the target", [4.9, 2.0, 0.1], Reason.NONE),
+    Tale("gives half of a gain back that reached three quarters of the target", [8.0, 4.1, 3.99], Reason.PROFIT_LOCK),
+    Tale("keeps more than half of it", [8.0, 4.1, 4.01], Reason.NONE),
+    Tale("gives half of a gain back that did not reach three quarters of the target", [7.4, 3.6], Reason.NONE),
+    Tale("falls through profit lock and break-even at once: the worse is told", [8.0, 0.1], Reason.BREAK_EVEN),
+    Tale("falls through break-even and stop at once: the worse is told", [5.1, -6.0], Reason.STOP),
+]
+
+
+@BOTH
+@pytest.mark.parametrize("tale", GAINS_KEPT, ids=lambda tale: tale.words)
+def test_how_a_gain_is_kept(tale: Tale, side: int) -> None:
+    story = entered(side, **WIDE)
+    story.account["symbols"]["settings"]["values"][:, PULLBACK] = 50.0  # out of the way, wider than anybody may set it
+    story.tell(market([price_at(story, gain) for gain in tale.gains_pct[:-1]], ENTERED_S))
+    assert not len(story.of(*CLOSES))
+    story.tell([quote(ENTERED_S + 10, price_at(story, tale.gains_pct[-1]))])
+    if tale.reason is Reason.NONE:
+        assert not len(story.of(*CLOSES))
+        return
+    assert only_close(story)["reason"] == tale.reason
+
+
+@BOTH
+def test_break_even_pays_the_costs_and_no_more(side: int) -> None:
+    story = entered(side, **WIDE)
+    story.account["symbols"]["settings"]["values"][:, PULLBACK] = 50.0
+    live_through(story, [5.1, 0.2501])
+    assert not len(story.of(*CLOSES))
+    live_through(story, [0.2499], ENTERED_S + 2)
+    close = only_close(story)
+    assert abs(float(close["pnl_usd"])) < 2e-5 * float(close["qty"] * close["price_usd"])
+
+
+@BOTH
+def test_costs_higher_than_the_arm_do_not_close_a_gain_at_once(side: int) -> None:
+    story = entered(side, **WIDE).tell([control("commission_bps", 100.0, ENTERED_S), param("target_pct", 2.0, ENTERED_S)])
+    live_through(story, [1.1, 1.2], ENTERED_S + 1)
+    assert not len(story.of(*CLOSES))
+
+
+@BOTH
+def test_an_old_position_goes_when_the_score_no_longer_points_its_way(side: int) -> None:
+    story = entered(side, **WIDE, signal_strength=3.0)  # so that two detectors against it are no reversal yet
+    story.symbol()["entry_ns"] -= (TIME_EXIT_S - 10) * NS_PER_S
+    story.tell(market(ramp(price_at(story, 0.2), -1.5 * side, 50), ENTERED_S))
+    close = only_close(story)
+    assert close["reason"] == Reason.TIME_EXIT
+    assert int(close["time_ns"]) - int(story.account["recent"]["entry_ns"].max()) >= TIME_EXIT_S * NS_PER_S
+
+
+@BOTH
+def test_an_old_position_stays_while_the_score_points_its_way(side: int) -> None:
+    story = entered(side, **WIDE)
+    story.symbol()["entry_ns"] -= TIME_EXIT_S * NS_PER_S
+    story.tell(market(ramp(price_at(story, 0.2), 1.0 * side, 60), ENTERED_S))
+    assert not len(story.of(*CLOSES))

@@ -7,16 +7,24 @@ import re
 
 import pytest
 
+from shared.events import Mode
 from shared.params import CONTROLS, PARAMS, STRATEGY_NAMES, Param, index_of
 from shared.paths import project_root
 from trader.engine.state import FAIR_WINDOW_BARS
 from trader.market import indicators, regime
+from trader.risk import exits, limits, modes
 from trader.risk.exits import MINIMUM_HOLD_NS
 from trader.signals import fair_value, momentum, technical
 from trader.strategies import blend, leader, market_maker, smart
 from trader.strategies.opinion import EDGE_HORIZON_S
 
 ROUND_TRIP_PCT = 0.30
+LIMITS = {
+    "max_correlated_pct": "those on one side {:.0f} %",
+    "max_symbol_pct": "one symbol {:.0f} %",
+    "max_trade_loss_pct": "may lose {:g} % of equity at its stop",
+    "max_daily_loss_pct": "A loss of {:.0f} % since midnight UTC",
+}
 
 
 def words(file: str) -> str:
@@ -52,7 +60,27 @@ def test_costs_and_limits_of_the_account() -> None:
     risk = words("risk_management.md")
     assert f"may not exceed {default('max_gross_pct'):.0f} % of equity (max_gross_pct)" in risk
     assert f"fallen {default('max_drawdown_pct'):.0f} % from its peak (max_drawdown_pct)" in risk
+    for name, sentence in LIMITS.items():
+        assert f"{sentence.format(default(name))} ({name})" in risk
     assert f"after {default('stale_ms') / 1000:.0f} seconds of silence" in words("market_microstructure.md")
+
+
+def test_modes_guards_and_exits() -> None:
+    risk = words("risk_management.md")
+    sizes = dict(zip(Mode, modes.SIZE_FACTOR, strict=True))
+    assert f"AGGRESSIVE sizes by {sizes[Mode.AGGRESSIVE]} (never above max_position_pct)" in risk
+    assert f"CAUTIOUS by {sizes[Mode.CAUTIOUS]}, DEFENSIVE by {sizes[Mode.DEFENSIVE]} and asks one detector more" in risk
+    assert (sizes[Mode.NORMAL], sizes[Mode.EXIT_ONLY]) == (1.0, 0.0)
+    assert modes.STRENGTH_EXTRA[Mode.DEFENSIVE] == 1
+    assert "streaks of {}, {} and {} trades".format(*modes.LOSS_STREAKS) in risk
+    assert "or {:.0f} %, {:.0f} % and {:.0f} % of the tolerated".format(*(100 * share for share in modes.DRAWDOWN_SHARES)) in risk
+    assert f"by time: {modes.PROBATION_S / 60:.0f} minutes without a loss" in risk
+    assert f"EXIT_ONLY becomes DEFENSIVE after {modes.EXIT_ONLY_S / 60:.0f} minutes" in risk
+    assert f"and for {limits.CRASH_GUARD_S} seconds after" in risk
+    assert f"reached {100 * exits.BREAK_EVEN_ARM:.0f} % of target_pct the position" in risk
+    assert f"reached {100 * exits.PROFIT_LOCK_ARM:.0f} % of target_pct, at least half of the best gain is kept" in risk
+    assert exits.PROFIT_LOCK_KEPT == 0.5
+    assert f"A position older than {exits.TIME_EXIT_S // 60} minutes" in risk
 
 
 def test_regime_thresholds() -> None:

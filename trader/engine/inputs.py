@@ -16,6 +16,7 @@ GAP          aux :class:`Gap`
 NOTE         aux status code, to be told as an event
 BAR          a closed minute from the venue's history, before trading starts: a high, b low, c close, ref open time (ms)
 FUNDING      a rate of the coming settlement (fraction, longs pay a positive one), ref its time (ns)
+KILL         a 1 the kill file is there, 0 it is gone
 INSTRUMENT   a tick size, b step size, c minimum notional (USD), flags 1: perpetual
 ASIDE        in a replay of a session: this input and the ``aux`` after it are not the session's, but of the moment
 ===========  ==========================================================================================================
@@ -56,6 +57,7 @@ class InputKind(IntEnum):
     NOTE = 11
     BAR = 12
     INSTRUMENT = 13
+    KILL = 14
     FUNDING = 15
     ASIDE = 16
 

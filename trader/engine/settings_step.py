@@ -8,6 +8,7 @@ from shared.compiled import compiled
 from shared.events import CONTROL_FIELDS, CommandKind, EventKind, Reason, Source, Status
 from trader.engine.inputs import ALL
 from trader.engine.outbox import new_event
+from trader.engine.risk_step import resume_trading
 from trader.engine.state import ENABLED_FIELD, MANUAL_OVERRIDE, TRADING_ENABLED
 from trader.engine.trading import leave
 from trader.portfolio.accounting import equity_usd
@@ -63,13 +64,12 @@ def on_param(state: Any, box: Any, r: Any) -> None:
 
 @compiled
 def on_control(state: Any, box: Any, r: Any) -> None:
-    """Apply one global control. Enabling trading is the human's way out of a drawdown halt."""
+    """Apply one global control. Enabling trading is the human's way out of every halt."""
     old = _set(state.controls, r.aux, r.a, r, state.time_ns)
     if r.aux == MANUAL_OVERRIDE and r.a > 0.0:
         state.override_epoch += 1  # what the tuner wrote before is void, even after the wheel is given back
     if r.aux == TRADING_ENABLED and r.a > 0.0 and state.halted:
-        state.halted = 0
-        state.peak_equity_usd = equity_usd(state)
+        resume_trading(state, box)
     event = new_event(state, box, _EV_APPLIED, -1)
     event.source = r.flags & 255
     event.field = CONTROL_FIELDS + r.aux

@@ -297,6 +297,44 @@ SYMBOL = record(
 
 REPLAY = record(("asides", "i8"))
 """How many inputs were not of the session that is replayed: the others tell how far it got."""
+MODE_TRADES = 20  # closed trades that win rate and Sharpe look back on
+ORDER_TIMES = 1024  # more than the largest orders_per_min
+
+MODE_FACTS = record(
+    ("closed", "i8"),  # trades in the window
+    ("loss_streak", "i8"),  # all symbols together
+    ("win_streak", "i8"),
+    ("win_rate", "f8"),
+    ("sharpe", "f8"),  # mean over deviation of the results in the window
+    ("drawdown_share", "f8"),  # of max_drawdown_pct
+    ("losses_since", "i8"),  # since the mode began
+    ("wins_since", "i8"),
+    ("deeper", "i8"),  # 1: the drawdown is deeper than when the mode began
+    ("quiet_s", "f8"),  # since the last loss
+)
+"""What the mode machine decides on."""
+
+GUARD = record(
+    ("day", "i8"),  # days since the epoch, UTC
+    ("day_equity_usd", "f8"),  # at its beginning, or when a human resumed
+    ("daily_halt", "i8"),
+    ("drawdown_halt", "i8"),
+    ("kill_halt", "i8"),
+    ("kill", "i8"),  # 1: the kill file is there
+    ("crash_until_ns", "i8"),
+    ("mode_since_ns", "i8"),
+    ("quiet_since_ns", "i8"),
+    ("drawdown_then_pct", "f8"),  # when the mode began
+    ("facts", MODE_FACTS),
+    ("trades", "i8"),
+    ("results", "f8", (MODE_TRADES,)),  # ring of net results as a share of the first equity
+    ("last_loss_ns", "i8", (MAX_SYMBOLS,)),
+    ("orders_ns", "i8", (ORDER_TIMES,)),  # ring: times of the last entry orders
+    ("orders", "i8"),
+    ("orders_before_s", "i8"),  # how many of them are older than a second, and than a minute
+    ("orders_before_min", "i8"),
+)
+"""What the risk room remembers: halts, the mode's facts, the pace of orders."""
 
 STATE = record(
     ("birth_ns", "i8"),  # when this state was new: tells whether a checkpoint and a log belong together
@@ -321,6 +359,7 @@ STATE = record(
     ("strength_extra", "i8"),  # of the mode, added to the strength an entry needs
     ("blocked", "i8", (REASON_CODES,)),
     ("replay", REPLAY),
+    ("guard", GUARD),
     ("controls", SETTINGS),
     ("equity_usd_1s", "f8", (EQUITY_HISTORY,)),  # ring, at seconds % EQUITY_HISTORY
     ("recent", TRADE_ROW, (RECENT_TRADES,)),  # ring, at trade_id % RECENT_TRADES

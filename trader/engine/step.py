@@ -12,6 +12,7 @@ from trader.engine.exchange import match_quote, match_trade, orders_due
 from trader.engine.inputs import ALL, ASK, FIRST, LAST, SELL_TAKER, Gap, InputKind
 from trader.engine.outbox import OUTBOX_CAPACITY, OUTBOX_MARGIN, new_event
 from trader.engine.quoting import requote
+from trader.engine.risk_step import on_kill, second_of_account
 from trader.engine.settings_step import on_command, on_control, on_param, on_refusal
 from trader.engine.state import LEVERAGE, STALE
 from trader.engine.trading import leave, market_order_pending
@@ -23,7 +24,6 @@ from trader.market.regime import regime_step
 from trader.market.tape import exit_price, mark_price, on_quote, on_trade
 from trader.portfolio.accounting import equity_usd, liquidation_usd, settle_funding
 from trader.risk.exits import exit_reason, reversal_reason
-from trader.risk.limits import drawdown_broken, drawdown_pct
 from trader.strategies.decide import decide
 
 BOOK_SNAPSHOT_SECONDS = 5
@@ -41,17 +41,16 @@ _GAP = int(InputKind.GAP)
 _NOTE = int(InputKind.NOTE)
 _BAR = int(InputKind.BAR)
 _INSTRUMENT = int(InputKind.INSTRUMENT)
+_KILL = int(InputKind.KILL)
 _FUNDING = int(InputKind.FUNDING)
 _ASIDE = int(InputKind.ASIDE)
 _GAP_BOOK = int(Gap.BOOK)
 _NONE = int(Reason.NONE)
 _ENGINE = int(Source.ENGINE)
 _LIQUIDATION = int(Reason.LIQUIDATION)
-_DRAWDOWN = int(Reason.DRAWDOWN_HALT)
 _EV_STALE = int(EventKind.FEED_STALE)
 _EV_RESTORED = int(EventKind.FEED_RESTORED)
 _EV_REGIME = int(EventKind.REGIME_CHANGE)
-_EV_HALT = int(EventKind.RISK_HALT)
 _EV_FUNDING = int(EventKind.FUNDING)
 _EV_STATUS = int(EventKind.STATUS)
 _BOOK_IN_STEP = int(Status.BOOK_IN_STEP)
@@ -97,7 +96,7 @@ def _check_exits(state: Any, box: Any, index: int) -> None:
         return
     if (price - symbol.best_price_usd) * symbol.position_qty > 0.0:
         symbol.best_price_usd = price
-    reason = exit_reason(symbol, price)
+    reason = exit_reason(state, symbol, price)
     if reason != _NONE:
         leave(state, box, index, reason, _ENGINE)
 
@@ -162,17 +161,6 @@ def _second_of_symbol(state: Any, box: Any, index: int, end_ns: int) -> None:
 
 
 @compiled
-def _check_drawdown(state: Any, box: Any) -> None:
-    equity = equity_usd(state)
-    state.peak_equity_usd = max(state.peak_equity_usd, equity)
-    if not state.halted and drawdown_broken(state, equity):
-        state.halted = 1
-        event = new_event(state, box, _EV_HALT, -1)
-        event.reason = _DRAWDOWN
-        event.new = drawdown_pct(state, equity)
-
-
-@compiled
 def _fund(state: Any, box: Any, index: int) -> None:
     """Settle funding once its time has come; the venue then names the next."""
     symbol = state.symbols[index]
@@ -213,7 +201,7 @@ def _advance_time(state: Any, box: Any) -> None:
             _second_of_symbol(state, box, index, state.next_second_ns)
             _fund(state, box, index)
             _leave_if_told(state, box, index)
-        _check_drawdown(state, box)
+        second_of_account(state, box)
         state.equity_usd_1s[int(state.seconds % EQUITY_HISTORY)] = equity_usd(state)
         state.seconds += 1
         state.next_second_ns += SECOND_NS
@@ -295,6 +283,8 @@ def step(state: Any, box: Any, r: Any) -> None:
         _on_instrument(state.symbols[r.symbol], r)
     elif kind == _ASIDE:
         state.replay.asides += 1 + r.aux
+    elif kind == _KILL:
+        on_kill(state, box, r.a)
 
 
 @compiled

@@ -9,6 +9,7 @@ from shared.events import EventKind, Reason
 from shared.layout import RECENT_TRADES
 from trader.engine.outbox import new_event
 from trader.portfolio.accounting import count_trade, equity_usd
+from trader.risk.modes import note_result
 
 _OPEN = int(EventKind.POSITION_OPEN)
 _CLOSE = int(EventKind.POSITION_CLOSE)
@@ -46,6 +47,7 @@ def close_trade(state: Any, box: Any, index: int, before_qty: float, reason: int
     costs = symbol.trade_fees_usd + symbol.trade_funding_usd
     net = symbol.trade_realised_usd - costs
     count_trade(symbol, net)
+    note_result(state, index, net)
     kind = _CLOSE
     if reason == _TARGET:
         kind = _TARGET_HIT

@@ -6,22 +6,35 @@ from typing import Any
 
 from shared.compiled import compiled
 from shared.events import Reason
-from trader.engine.state import PULLBACK, SIGNAL_STRENGTH, STOP, TARGET
+from trader.engine.state import COMMISSION, PULLBACK, SIGNAL_STRENGTH, SLIPPAGE, STOP, TARGET
 
 MINIMUM_HOLD_NS = 60_000_000_000  # a reversal of the signal closes nothing before: signals flip, costs do not flip back
+TIME_EXIT_S = 3600  # a position older than this is kept only while the score still points its way
+BREAK_EVEN_ARM = 0.5  # share of the target at which a gain is no longer given back altogether
+PROFIT_LOCK_ARM = 0.75  # share of the target at which part of the best gain is locked in
+PROFIT_LOCK_KEPT = 0.5  # that part
 
 _NONE = int(Reason.NONE)
 _TARGET = int(Reason.TARGET)
 _STOP = int(Reason.STOP)
 _PULLBACK = int(Reason.PULLBACK)
 _REVERSAL = int(Reason.REVERSAL)
+_TIME_EXIT = int(Reason.TIME_EXIT)
+_BREAK_EVEN = int(Reason.BREAK_EVEN)
+_PROFIT_LOCK = int(Reason.PROFIT_LOCK)
 
 
 @compiled
-def exit_reason(symbol: Any, price_usd: float) -> int:
+def costs_ahead_pct(state: Any) -> float:
+    """Return the gain over the entry price at which leaving costs nothing, %; the entry's slippage is in that price already."""
+    return float((state.controls.values[SLIPPAGE] + 2.0 * state.controls.values[COMMISSION]) / 100.0)
+
+
+@compiled
+def exit_reason(state: Any, symbol: Any, price_usd: float) -> int:
     """Return why the open position must be closed at ``price_usd`` (its executable price), or NONE.
 
-    The stop is looked at first: where two exits are met at one price the worse is told.
+    Where several exits are met at one price the worst outcome is told: stop, break-even, profit lock, pullback, target.
     """
     side = 1.0 if symbol.position_qty > 0.0 else -1.0
     values = symbol.settings.values
@@ -29,20 +42,25 @@ def exit_reason(symbol: Any, price_usd: float) -> int:
     gain_pct = 100.0 * side * (price_usd - entry_usd) / entry_usd
     if gain_pct <= -values[STOP]:
         return _STOP
-    if gain_pct >= values[TARGET]:
-        return _TARGET
     best_gain_pct = 100.0 * side * (symbol.best_price_usd - entry_usd) / entry_usd
+    costs_pct = costs_ahead_pct(state)
+    if best_gain_pct >= max(BREAK_EVEN_ARM * values[TARGET], 2.0 * costs_pct) and gain_pct <= costs_pct:
+        return _BREAK_EVEN
+    if best_gain_pct >= PROFIT_LOCK_ARM * values[TARGET] and gain_pct <= PROFIT_LOCK_KEPT * best_gain_pct:
+        return _PROFIT_LOCK
     given_back_pct = 100.0 * side * (symbol.best_price_usd - price_usd) / symbol.best_price_usd
     if best_gain_pct >= values[PULLBACK] and given_back_pct >= values[PULLBACK]:
         return _PULLBACK
-    return _NONE
+    return _TARGET if gain_pct >= values[TARGET] else _NONE
 
 
 @compiled
 def reversal_reason(symbol: Any, time_ns: int) -> int:
-    """Return REVERSAL if a closed bar's signal now points against the position strongly enough, else NONE."""
+    """Return why a closed bar's signal ends the position, or NONE: it points against it, or no longer its way after an hour."""
     side = 1.0 if symbol.position_qty > 0.0 else -1.0
-    held_long_enough = time_ns - symbol.entry_ns >= MINIMUM_HOLD_NS
-    if held_long_enough and symbol.score * side < 0.0 and symbol.strength >= symbol.settings.values[SIGNAL_STRENGTH]:
+    held_ns = time_ns - symbol.entry_ns
+    if held_ns >= MINIMUM_HOLD_NS and symbol.score * side < 0.0 and symbol.strength >= symbol.settings.values[SIGNAL_STRENGTH]:
         return _REVERSAL
+    if held_ns >= TIME_EXIT_S * 1_000_000_000 and symbol.score * side <= 0.0:
+        return _TIME_EXIT
     return _NONE

@@ -61,6 +61,30 @@ def status(context: Context) -> None:
         context.answer(data, status_words(data))
 
 
+@main.command()
+@click.argument("symbol", required=False)
+@click.pass_obj
+def why(context: Context, symbol: str | None) -> None:
+    """Show every check before an entry in SYMBOL [default: all], and what has blocked entries so far."""
+    with exit_codes():
+        from trader.tools.why import why_data, why_words
+
+        data = why_data(context.workspace(), symbol)
+        context.answer(data, why_words(data))
+
+
+@main.command()
+@click.option("--clear", is_flag=True, help="Remove the kill file; trading resumes with `set trading_enabled 1`.")
+@click.pass_obj
+def kill(context: Context, *, clear: bool) -> None:
+    """Close every position and halt, by a file that works without shared memory and outlives a restart."""
+    with exit_codes():
+        from trader.tools.kill import clear_kill, set_kill
+
+        words = clear_kill(context.instance) if clear else set_kill(context.instance)
+        context.answer({"kill": not clear, "words": words}, words)
+
+
 @main.command(name="list")
 @click.option("--symbol", help="One symbol. [default: all]")
 @click.pass_obj

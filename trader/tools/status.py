@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from shared.clock import SystemClock
-from shared.events import Reason, Regime, TraderStatus, TunerMode, TunerStatus, words
+from shared.events import Mode, Reason, Regime, RiskState, TraderStatus, TunerMode, TunerStatus, words
 from shared.params import CONTROLS, index_of
 from shared.workspace import Workspace, find_tuner
 
@@ -25,12 +25,15 @@ def status_data(workspace: Workspace, instance: str) -> dict[str, Any]:
         "connected": bool(view["connected"]),
         "feed_age_ms": round((clock.now_ns() - last_ns) / 1e6, 1) if last_ns else None,
         "halted": bool(view["halted"]),
+        "mode": words(Mode(int(view["mode"]))),
+        "risk": words(RiskState(int(view["risk"]))),
         "override_epoch": workspace.override_epoch,
     }
     for name in ("messages", "bad_messages", "reconnects", "resyncs", "trades", "wins", "losses"):
         data[name] = int(view[name])
     for name in ("equity_usd", "cash_usd", "realised_usd", "unrealised_usd", "fees_usd", "start_equity_usd", "drawdown_pct"):
         data[name] = float(view[name])
+    data["reconciliation_usd"] = float(view["reconciliation_usd"])
     for name in _CONTROLS_SHOWN:
         data[name] = int(workspace.controls.value(index_of(CONTROLS, name)))
     data["symbols"] = [_symbol_data(view["rows"][i], symbol) for i, symbol in enumerate(workspace.symbols)]
@@ -80,7 +83,7 @@ def status_words(data: dict[str, Any]) -> str:
     gain = data["equity_usd"] - data["start_equity_usd"]
     mode = TunerMode(data["tuner_mode"]).name.lower()
     flags = [f"tuner {mode}", f"override {'ON' if data['manual_override'] else 'off'}"]
-    flags += ["HALTED (drawdown)"] if data["halted"] else []
+    flags += [f"mode {data['mode']}", "risk HALTED (a human must resume)" if data["halted"] else f"risk {data['risk']}"]
     flags += [] if data["trading_enabled"] else ["TRADING DISABLED"]
     money = {name: f"{data[name]:+,.2f}" for name in ("realised_usd", "unrealised_usd")}
     counts = {name: f"{data[name]:,}" for name in ("messages", "bad_messages", "reconnects", "resyncs")}
@@ -91,6 +94,7 @@ def status_words(data: dict[str, Any]) -> str:
         f"open {money['unrealised_usd']}",
         f"fees {data['fees_usd']:,.2f}",
         f"drawdown {data['drawdown_pct']:.2f} %",
+        f"unexplained {data['reconciliation_usd']:+.6f}",
     ]
     traffic = [
         f"trades {data['trades']} ({data['wins']} won, {data['losses']} lost)",
