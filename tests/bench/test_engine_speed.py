@@ -20,6 +20,7 @@ from shared.layout import INPUT
 from tests.bench.conftest import Figures
 from tests.support import recorded
 from trader.app import Trader
+from trader.backtest.regime_shares import read_closes, regimes_of
 from trader.engine.engine import Engine
 from trader.engine.inputs import InputKind, batch, row
 from trader.engine.state import new_state
@@ -148,3 +149,15 @@ def test_frame_to_published(benchmark: Any, figures: Figures, tmp_path: Path, mo
         f"p50 {p50:.1f} µs, p99 {p99:.1f} µs",
         f"p50 is {p50 / decode_us:.1f} x decoding the JSON alone ({decode_us:.1f} µs)",
     )
+
+
+def test_regime_step(benchmark: Any, figures: Figures) -> None:
+    paths = sorted(recorded("binance_vision_usdm_klines_1m").glob("*.csv.gz"))
+    closes = np.concatenate([read_closes(path) for path in paths])
+    regimes_of(closes)
+    benchmark.pedantic(lambda: regimes_of(closes), rounds=3)
+    took_ns = best_of(3, lambda: regimes_of(closes)) / len(closes) * 1e9
+    figures.add(
+        f"regime ({len(closes):,} recorded bars)", f"{took_ns:.0f} ns a bar", f"{took_ns / 1000:.2f} of the 1 µs it may take"
+    )
+    assert took_ns < 1000

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from dashboard.figures import REGIMES
 from dashboard.model import DashboardView, Level
 from dashboard.views import Viewer
 from shared.clock import NS_PER_S, ManualClock, SystemClock
@@ -200,3 +201,10 @@ def _looked(viewer: Viewer, publisher: Publisher) -> DashboardView:
     publisher.publish()
     publisher.publish_tuner(status=1)
     return viewer.look()
+
+
+def test_every_regime_has_a_short_name_of_its_own() -> None:
+    assert set(REGIMES) == set(Regime)
+    names = [text for text, _ in REGIMES.values()]
+    assert len(set(names)) == len(names)
+    assert max(len(name) for name in names) <= 7

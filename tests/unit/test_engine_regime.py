@@ -5,11 +5,12 @@ from __future__ import annotations
 import gzip
 import sys
 from itertools import pairwise
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 import numpy as np
 import pytest
+from click.testing import CliRunner
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -17,15 +18,19 @@ from shared.errors import UsageError
 from shared.events import EventKind, Regime
 from tests.engine_support import Story, market, ramp, zigzag
 from tests.support import recorded
+from trader.backtest.cli import main
 from trader.backtest.regime_shares import Closes, Labels, describe_shares, read_closes, regimes_of, shares_pct
+from trader.engine.state import SYMBOL
 from trader.market.regime import (
     DWELL_BARS,
     FIRST_BARS,
-    LOW_VOLATILITY_RATIO,
+    LEAVE_SHARE,
+    LOW_QUANTILE,
     SHORT_BARS,
     SPIKE_HALF_LIFE_BARS,
     TREND_EFFICIENCY,
     WINDOW_BARS,
+    regime_step,
 )
 
 if TYPE_CHECKING:
@@ -138,10 +143,22 @@ def test_no_label_is_left_before_its_dwell_except_for_a_spike(seed: int) -> None
     assert ((confidences > 0.0) == (labels != Regime.UNKNOWN)).all()
 
 
-def test_a_figure_that_hovers_at_a_threshold_does_not_flicker() -> None:
-    hovering = noise(5, 3000)
-    changes = len(spans(regimes_of(hovering)[0]))
-    assert changes < 3000 / (3 * DWELL_BARS)
+def test_a_trend_stays_while_its_efficiency_is_between_leaving_and_entering() -> None:
+    symbol: Any = np.zeros(1, SYMBOL)[0]
+    longest = run = 0
+    for close in noise(5, 3000):
+        symbol["closes_usd"][symbol["bars"] % len(symbol["closes_usd"])] = close
+        symbol["bars"] += 1
+        regime_step(symbol)
+        own = symbol["regimes"]
+        between = own["efficiency"] < own["trend_at"] and symbol["regime"] in (Regime.TRENDING_UP, Regime.TRENDING_DOWN)
+        run = run + 1 if between else 0
+        longest = max(longest, run if own["efficiency"] >= LEAVE_SHARE * own["trend_at"] else 0)
+    assert longest > DWELL_BARS + 5  # without hysteresis the dwell would have ended it
+
+
+def test_noise_does_not_make_the_label_flicker() -> None:
+    assert len(spans(regimes_of(noise(5, 3000))[0])) < 3000 / (3 * DWELL_BARS)
 
 
 def test_a_market_that_stands_still_is_quiet() -> None:
@@ -196,16 +213,25 @@ def test_shares_on_recorded_seconds(capsys: pytest.CaptureFixture[str]) -> None:
     with capsys.disabled():
         sys.stdout.write("\n" + describe_shares({"BTCUSDT spot, 1 s": labels}) + "\n")
     shares = shares_pct(labels)
-    # Eleven minutes do not hold everything, the data say so: the price falls, and it is quiet only while there is no history yet.
+    # Eleven minutes do not hold everything, the data say so with hindsight: the price falls, and where it is quiet it falls too.
     absent = {Regime.TRENDING_UP, Regime.LOW_VOLATILITY}
     assert all(3.0 <= share <= 85.0 for label, share in shares.items() if label not in absent)
+    assert {label for label, share in shares.items() if not share} == absent
     walked = np.convolve(np.abs(np.diff(closes)), np.ones(WINDOW_BARS), "valid")
     rise = (closes[WINDOW_BARS:] - closes[:-WINDOW_BARS]) / walked
     assert (rise >= TREND_EFFICIENCY).mean() < 0.03 < (-rise >= TREND_EFFICIENCY).mean()
     roughness = np.convolve(np.abs(np.diff(closes) / closes[:-1]), np.ones(SHORT_BARS) / SHORT_BARS, "valid")
-    quiet = roughness <= LOW_VOLATILITY_RATIO * np.median(roughness)
-    assert quiet[: len(quiet) // 3].mean() > 0.5
-    assert quiet[len(quiet) // 3 :].mean() < 0.03
+    quiet = roughness <= np.quantile(roughness, LOW_QUANTILE)
+    assert (quiet[WINDOW_BARS - SHORT_BARS :] & (np.abs(rise) < TREND_EFFICIENCY)).mean() < 0.03
+
+
+def test_the_command_prints_the_shares(tmp_path: Path) -> None:
+    path = tmp_path / "calm.csv"
+    path.write_text("open_time,close\n" + "".join(f"{i},{close}\n" for i, close in enumerate(zigzag(100.0, 2.0, 100))))
+    shown = CliRunner().invoke(main, ["regimes", str(path)])
+    assert shown.exit_code == 0, shown.output
+    assert ["ranging", "100.0", "%", "in", "1"] in [line.split() for line in shown.output.splitlines()]
+    assert CliRunner().invoke(main, ["regimes", str(tmp_path / "none.csv")]).exit_code == UsageError.exit_code
 
 
 def test_a_file_that_is_no_klines_is_refused(tmp_path: Path) -> None:

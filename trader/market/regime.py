@@ -85,7 +85,7 @@ def _quantile(bins: Any, total: float, share: float) -> float:
     below = 0.0
     for i in range(len(bins)):
         if bins[i] > 0.0 and below + bins[i] >= wanted:
-            return i + (wanted - below) / bins[i]
+            return float(i + (wanted - below) / bins[i])
         below += bins[i]
     return 0.0
 
