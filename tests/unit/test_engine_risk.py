@@ -161,6 +161,16 @@ def test_a_size_over_the_limit_of_trade_or_symbol_is_shrunk_to_fit() -> None:
     assert entering(story) == np.floor(1000.0 / price)
 
 
+@pytest.mark.parametrize("name", ["max_gross_pct", "max_correlated_pct"])
+def test_a_limit_is_held_against_the_equity_left_after_the_costs_of_the_entry(name: str) -> None:
+    story = ready()
+    share_pct = 100.0 * entering(story) * RISE[-1] / 100_000.0  # about 4; its costs of 15 bps take 6e-5 of equity
+    set_control(story, name, share_pct * (1.0 + 3e-5))
+    assert entering(story) == 0.0
+    set_control(story, name, share_pct * (1.0 + 9e-5))
+    assert entering(story) > 0.0
+
+
 def falling_story(**controls: float) -> Story:
     story = Story(base_position_pct=5.0, max_position_pct=10.0)
     story.tell([control(name, value, ref=10 + i) for i, (name, value) in enumerate(controls.items())])
