@@ -40,7 +40,7 @@ def main(minutes: float, speed: str) -> None:
     settled = np.array([moment for moment in seen if moment[0] > minutes * 12])
     slope = float(np.polyfit(settled[:, 0], settled[:, 1], 1)[0]) * 60
     click.echo(
-        f"resident memory over {minutes:g} minutes at speed {speed}: {settled[0, 1] / 1024:.1f} → {settled[-1, 1] / 1024:.1f} MiB, "
+        f"resident memory, {minutes:g} minutes at speed {speed}: {settled[0, 1] / 1024:.1f} → {settled[-1, 1] / 1024:.1f} MiB, "
         f"slope {slope:+.1f} KiB a minute"
     )
 
