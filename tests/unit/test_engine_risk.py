@@ -230,7 +230,7 @@ def test_a_kill_file_closes_everything_at_once_and_halts() -> None:
 def test_a_human_resumes_only_after_the_kill_file_is_gone() -> None:
     story = holding().tell([kill_file(62, present=True), control("trading_enabled", 1.0, 63)])
     assert risk(story) is RiskState.HALTED
-    story.tell([kill_file(64, present=False), *market([101.0] * 2, 65, symbols=(0, 1))])
+    story.tell([kill_file(64, present=False), *market(RISE[62:64], 65, symbols=(0, 1))])
     assert risk(story) is RiskState.HALTED
     story.tell([control("trading_enabled", 1.0, 67)])
     assert risk(story) is RiskState.ACTIVE

@@ -57,6 +57,9 @@ def test_a_whole_number_takes_no_fraction(field: Param) -> None:
         field.check(field.minimum + 0.5)
 
 
+UNITS = {"%": "_pct", "ms": "_ms", "bps": "_bps", "s": "_s", "x": ("leverage", "_factor")}
+
+
 @EACH
 def test_the_registry_is_sound(field: Param) -> None:
     assert field.minimum <= field.default <= field.maximum
@@ -64,7 +67,7 @@ def test_the_registry_is_sound(field: Param) -> None:
     assert field.risk in {-1, 0, 1}
     assert field.description
     if field.unit:
-        assert field.name.endswith({"%": "_pct", "ms": "_ms", "bps": "_bps"}[field.unit])
+        assert field.name.endswith(UNITS[field.unit])
 
 
 def test_names_are_unique_and_rows_fit() -> None:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from shared.compiled import compiled
-from shared.events import Reason
-from trader.engine.state import ORDER_SLOTS
+from shared.events import Reason, Strategy
+from trader.engine.state import ASK_SLOT, BID_SLOT, MARKET_SLOT
 from trader.engine.trading import enter
 from trader.market.tape import mark_price
 from trader.portfolio.accounting import equity_usd, gross_usd
@@ -14,15 +14,16 @@ from trader.risk.checks import evaluate, first_failing
 from trader.risk.limits import note_order
 
 _NONE = int(Reason.NONE)
+_MARKET_MAKER = int(Strategy.MARKET_MAKER)
 
 
 @compiled
 def order_pending(symbol: Any) -> bool:
-    """Say whether an order of the symbol is on its way or resting: until it is gone, what it will do is not known."""
-    pending = 0
-    for slot in range(ORDER_SLOTS):
-        pending += int(symbol.orders[slot].status != 0)
-    return pending > 0
+    """Say whether an order is on its way, or one of a strategy that acts no more still rests: what it will do is not known."""
+    if symbol.orders[MARKET_SLOT].status != 0:
+        return True
+    quotes = symbol.orders[BID_SLOT].status + symbol.orders[ASK_SLOT].status
+    return bool(quotes != 0 and symbol.strategy != _MARKET_MAKER)
 
 
 @compiled

@@ -17,7 +17,7 @@ def warm_up(clock: Clock, say: Callable[[str], None]) -> None:
     """Run every compiled function once; the first time this takes seconds and is announced, later it is a cache look-up."""
     cold = not compiled_cache_dir().exists()
     if cold:
-        say("compiling the engine (once after each change of its sources, about 20 s) …")
+        say("compiling the engine (once after each change of its sources, about a minute) …")
     start_ns = clock.monotonic_ns()
     _exercise()
     if cold:

@@ -7,31 +7,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from numba import types
-from numba.core import cgutils
-from numba.extending import intrinsic
-
-from shared.compiled import compiled
+from shared.compiled import compiled, move_elements
 from shared.layout import BOOK_LEVELS_SHOWN
 
 BIDS = 0
 ASKS = 1
 
 _FEW = 16  # so many levels are counted through: the processor does that at once, halving further it would guess
-_BYTES_OF_A_LEVEL = 8
-
-
-@intrinsic  # type: ignore[untyped-decorator]
-def _move(_context: Any, levels: Any, to: Any, start: Any, count: Any) -> Any:  # noqa: ARG001 - numba matches them by name
-    """Move ``count`` elements of a float64 array from ``start`` on to ``to``: a third of the time of a loop."""
-
-    def emit(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        data = context.make_array(signature.args[0])(context, builder, arguments[0]).data
-        source, target = builder.gep(data, [arguments[2]]), builder.gep(data, [arguments[1]])
-        cgutils.raw_memmove(builder, target, source, arguments[3], context.get_constant(types.intp, _BYTES_OF_A_LEVEL))
-        return context.get_dummy_value()
-
-    return types.void(levels, types.intp, types.intp, types.intp), emit
 
 
 @compiled
@@ -67,21 +49,21 @@ def set_level(symbol: Any, side: int, price_usd: float, qty: float) -> None:
     known = at < count and keys[at] == key
     if qty <= 0.0:
         if known:
-            _move(keys, at, at + 1, count - 1 - at)
-            _move(qtys, at, at + 1, count - 1 - at)
+            move_elements(keys, at, at + 1, count - 1 - at)
+            move_elements(qtys, at, at + 1, count - 1 - at)
             symbol.book_count[side] = count - 1
         return
     if known:
         qtys[at] = qty
     elif count < len(keys):
-        _move(keys, at + 1, at, count - at)
-        _move(qtys, at + 1, at, count - at)
+        move_elements(keys, at + 1, at, count - at)
+        move_elements(qtys, at + 1, at, count - at)
         keys[at] = key
         qtys[at] = qty
         symbol.book_count[side] = count + 1
     elif at > 0:  # full: everything below moves down over the worst
-        _move(keys, 0, 1, at - 1)
-        _move(qtys, 0, 1, at - 1)
+        move_elements(keys, 0, 1, at - 1)
+        move_elements(qtys, 0, 1, at - 1)
         keys[at - 1] = key
         qtys[at - 1] = qty
 
