@@ -126,8 +126,9 @@ CONTROLS: tuple[Param, ...] = (
     Param(name="leader", unit="", minimum=0, maximum=32, default=0, max_step=32, risk=0, integer=True,
           description="number of the symbol whose direction must agree with an entry in the others; 0: none"),
     *(
-        Param(name=f"strategy_{regime}", unit="", minimum=0, maximum=len(STRATEGY_NAMES), default=strategy, max_step=len(STRATEGY_NAMES),
-              risk=0, integer=True, description=f"what trades while the regime is {regime.replace('_', ' ')}: {_STRATEGY_LIST}")
+        Param(name=f"strategy_{regime}", unit="", minimum=0, maximum=len(STRATEGY_NAMES), default=strategy,
+              max_step=len(STRATEGY_NAMES), risk=0, integer=True,
+              description=f"what trades while the regime is {regime.replace('_', ' ')}: {_STRATEGY_LIST}")
         for regime, strategy in (
             ("trending_up", 2), ("trending_down", 2), ("ranging", 3), ("high_volatility", 1), ("low_volatility", 4),
             ("spike", 0), ("unknown", 1),
