@@ -27,9 +27,10 @@ SPEED = "10"
 
 
 def technical_trader(system: System, *arguments: str) -> tuple[Any, Workspace]:
-    """Start a trader and give every regime to the technical strategy: these markets are written for it."""
+    """Start a trader with the technical strategy in every regime and no minimum edge: these markets are written for it."""
     process, workspace = system.trader(*arguments)
     mapped = {index_of(CONTROLS, f"strategy_{regime.name.lower()}"): float(Strategy.TECHNICAL) for regime in Regime}
+    mapped[index_of(CONTROLS, "min_edge_factor")] = 0.0
     assert workspace.controls.post(Wish(changes=mapped, source=Source.OPERATOR), SystemClock()).refusal == Reason.NONE
     return process, workspace
 

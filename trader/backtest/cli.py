@@ -35,6 +35,25 @@ def run(*, session: str, changes: tuple[str, ...], instance: str | None, as_json
 
 
 @main.command()
+@click.argument("session")
+@click.option("--control", "controls", multiple=True, metavar="NAME=VALUE", help="With another global control.")
+@click.option("--instance", help="Name of the system. [env: TRADER_INSTANCE]")
+@click.option("--json", "as_json", is_flag=True, help="Answer in JSON.")
+def strategies(*, session: str, controls: tuple[str, ...], instance: str | None, as_json: bool) -> None:
+    """Replay SESSION with SMART and with each strategy alone: trades, wins and P&L after all costs."""
+    with exit_codes():
+        import msgspec
+
+        from shared.paths import home_dir, instance_name
+        from trader.backtest.replay import KeptSession
+        from trader.backtest.strategies import outcomes, table
+
+        kept = KeptSession(home_dir(instance_name(instance)) / "sessions" / session)
+        rows = list(outcomes(kept, dict(_change(text) for text in controls)))
+        click.echo(json.dumps(msgspec.to_builtins(rows)) if as_json else table(rows))
+
+
+@main.command()
 @click.argument("klines", nargs=-1, required=True, type=click.Path())
 def regimes(*, klines: tuple[str, ...]) -> None:
     """Print how long each market regime holds on the closes of KLINES, CSV files with a column `close` (.gz or plain)."""
@@ -52,7 +71,7 @@ def _change(text: str) -> tuple[str, float]:
     try:
         return name.strip(), float(value if equals else "")
     except ValueError:
-        raise click.UsageError(f"--set: was {text!r}, expected NAME=VALUE such as stop_pct=0.8") from None
+        raise click.UsageError(f"change: was {text!r}, expected NAME=VALUE such as stop_pct=0.8") from None
 
 
 if __name__ == "__main__":
