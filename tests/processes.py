@@ -17,12 +17,22 @@ import numpy.typing as npt
 
 from shared.clock import SystemClock
 from shared.errors import NotRunning
-from shared.events import EventKind
+from shared.events import EventKind, Regime, Strategy
 from shared.workspace import Workspace
 from tests.support import eventually
 
 SHM = Path("/dev/shm")  # noqa: S108 - where POSIX shared memory is seen
 START_S = 60.0
+
+
+# The markets the tests write are meant for the technical strategy, whatever regime they look like and however little they move.
+WRITTEN_FOR = ("min_edge_factor=0", *(f"strategy_{regime.name.lower()}={Strategy.TECHNICAL:d}" for regime in Regime))
+
+
+def command(module: str, arguments: tuple[str, ...]) -> list[str]:
+    """Return the command line of a program; a trader begins with the controls the markets are written for."""
+    given = [part for control in WRITTEN_FOR for part in ("--control", control)] if module == "trader.cli" else []
+    return [sys.executable, "-m", module, *given, *arguments]
 
 
 class System:
@@ -50,17 +60,15 @@ class System:
         """Start a program of the project; its output goes to a file that :meth:`said` reads."""
         out = self.home / f"{module}-{len(self._running)}.out"
         with out.open("wb") as file:
-            process = subprocess.Popen(
-                [sys.executable, "-m", module, *arguments], env=self.environment, stdout=file, stderr=subprocess.STDOUT
-            )
+            process = subprocess.Popen(command(module, arguments), env=self.environment, stdout=file, stderr=subprocess.STDOUT)
         self._running.append(process)
         self._outputs[process.pid] = out
         return process
 
     def run(self, module: str, *arguments: str, within_s: float = 60.0) -> subprocess.CompletedProcess[str]:
         """Run a program to its end and return what it said."""
-        command = [sys.executable, "-m", module, *arguments]
-        return subprocess.run(command, env=self.environment, capture_output=True, text=True, timeout=within_s, check=False)
+        words = command(module, arguments)
+        return subprocess.run(words, env=self.environment, capture_output=True, text=True, timeout=within_s, check=False)
 
     def control(self, *arguments: str) -> Any:
         """Run ``trader_control --json`` and return its answer."""

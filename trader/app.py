@@ -15,7 +15,7 @@ import numpy.typing as npt
 from shared import layout
 from shared.clock import NS_PER_MS, NS_PER_S, Clock
 from shared.errors import FeedError, LayoutMismatch, NotRunning
-from shared.events import EventKind, Status, TraderStatus
+from shared.events import EventKind, Source, Status, TraderStatus
 from shared.paths import kill_file
 from shared.ring import RingReader, RingWriter
 from shared.segment import Segment
@@ -194,7 +194,11 @@ class Trader:
         if self._settings.replays:
             return []  # the session has its own
         if not self.recovered:
-            return [row(InputKind.NOTE, now_ns, aux=Status.STARTED), *self._kill_inputs()]
+            given = [
+                row(InputKind.CONTROL, now_ns, flags=Source.OPERATOR, aux=index, a=value, ref=2)
+                for index, value in self._settings.controls
+            ]
+            return [row(InputKind.NOTE, now_ns, aux=Status.STARTED), *given, *self._kill_inputs()]
         recovered = row(InputKind.NOTE, now_ns, aux=Status.RECOVERED)
         return [recovered, row(InputKind.GAP, now_ns, aux=Gap.DISCONNECTED), *self._kill_inputs()]
 

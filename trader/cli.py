@@ -29,6 +29,7 @@ from shared.console import exit_codes
     "--session", metavar="NAME", help="Keep every input and checkpoint under this name; with --venue replay: replay them."
 )
 @click.option("--fresh", is_flag=True, help="Begin anew: put the stored state of this instance aside.")
+@click.option("--control", "controls", multiple=True, metavar="NAME=VALUE", help="Begin with another global control.")
 @click.option("--instance", help="Name of this system, to run several. [env: TRADER_INSTANCE]")
 @click.option("-v", "--verbose", is_flag=True, help="Print every event, not only the important ones.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object per line.")
@@ -45,6 +46,7 @@ def main(
     seed: int,
     session: str | None,
     fresh: bool,
+    controls: tuple[str, ...],
     instance: str | None,
     verbose: bool,
     as_json: bool,
@@ -66,7 +68,7 @@ def main(
             raise click.UsageError("--session: was not given, expected the name of the session to replay")
         from shared.paths import instance_name
         from trader.run import run
-        from trader.settings import Settings, check_capital, parse_symbols
+        from trader.settings import Settings, check_capital, parse_controls, parse_symbols
 
         settings = Settings(
             instance=instance_name(instance),
@@ -80,6 +82,7 @@ def main(
             seed=seed,
             session=session,
             fresh=fresh,
+            controls=parse_controls(controls),
         )
         run(settings, verbose=verbose, as_json=as_json)
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import msgspec
 
 from shared.errors import OutOfRange, UsageError
-from shared.params import MAX_SYMBOLS
+from shared.params import CONTROLS, MAX_SYMBOLS, index_of
 from shared.paths import home_dir
 
 DEFAULT_SYMBOLS = ("BTCUSDT", "ETHUSDT", "SOLUSDT")
@@ -30,6 +30,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     seed: int = 1
     session: str | None = None
     fresh: bool = False
+    controls: tuple[tuple[int, float], ...] = ()  # index and value of global controls a fresh trader begins with
 
     @property
     def replays(self) -> bool:
@@ -69,3 +70,25 @@ def check_capital(capital_usd: float) -> float:
     if not 100.0 <= capital_usd <= 1e9:  # NaN fails too
         raise OutOfRange("capital", capital_usd, "100 to 1000000000 USD")
     return capital_usd
+
+
+def parse_controls(texts: tuple[str, ...]) -> tuple[tuple[int, float], ...]:
+    """Return index and value of each ``NAME=VALUE``.
+
+    Errors
+    ------
+    UsageError
+        For an unknown name or a text without a number.
+    OutOfRange
+        For a value out of its bounds.
+    """
+    parsed = []
+    for text in texts:
+        name, _, value = text.partition("=")
+        index = index_of(CONTROLS, name.strip())
+        try:
+            number = float(value)
+        except ValueError:
+            raise UsageError(f"control: was {text!r}, expected NAME=VALUE such as min_edge_factor=2") from None
+        parsed.append((index, CONTROLS[index].check(number)))
+    return tuple(parsed)
