@@ -57,7 +57,7 @@ def test_a_whole_number_takes_no_fraction(field: Param) -> None:
         field.check(field.minimum + 0.5)
 
 
-UNITS = {"%": "_pct", "ms": "_ms", "bps": "_bps", "s": "_s", "x": ("leverage", "_factor")}
+UNITS: dict[str, str | tuple[str, ...]] = {"%": "_pct", "ms": "_ms", "bps": "_bps", "s": "_s", "x": ("leverage", "_factor")}
 
 
 @EACH
