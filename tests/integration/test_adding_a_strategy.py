@@ -9,6 +9,8 @@ import subprocess
 import sys
 from typing import TYPE_CHECKING
 
+import pytest
+
 from shared.paths import project_root
 
 if TYPE_CHECKING:
@@ -34,6 +36,7 @@ def insert(path: Path, before: str, text: str) -> None:
     path.write_text(source.replace(before, text + before), encoding="utf-8")
 
 
+@pytest.mark.timeout(400)  # it compiles the whole engine anew
 def test_a_strategy_added_as_the_page_says_trades(tmp_path: Path) -> None:
     root = project_root()
     page = (root / "docs" / "adding_a_strategy.md").read_text(encoding="utf-8")
