@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dashboard.model import Age, Level
 from shared.clock import NS_PER_S
-from shared.events import TunerStatus
 
 TRADER_LIMITS_S = (2.0, 5.0)
 FEED_LIMITS_S = (20.0, 30.0)
@@ -26,6 +25,6 @@ def aged(name: str, then_ns: int, now_ns: int, limits_s: tuple[float, float], *,
     return Age(name=name, seconds=seconds, level=level_of(seconds, limits_s) if alive else Level.RED)
 
 
-def tuner_limits(status: int) -> tuple[float, float]:
-    """Return the limits for a tuner in this state: longer while it waits for a model."""
-    return TUNER_WORKING_LIMITS_S if status == TunerStatus.WORKING else TUNER_LIMITS_S
+def tuner_limits(*, calling: bool) -> tuple[float, float]:
+    """Return the limits of a tuner: longer while it waits for a model."""
+    return TUNER_WORKING_LIMITS_S if calling else TUNER_LIMITS_S

@@ -16,7 +16,7 @@ def tuner(status: Any, heartbeat_ns: int, now_ns: int, *, alive: bool) -> Tuner:
         return Tuner(age=Age(name="tuner", seconds=None, level=Level.OFF))
     code = int(status["status"])
     running = alive and code != TunerStatus.STOPPED
-    age = aged("tuner", heartbeat_ns, now_ns, tuner_limits(code))
+    age = aged("tuner", heartbeat_ns, now_ns, tuner_limits(calling=bool(status["calling"])))
     doing = words(TunerStatus(code)) if code in list(TunerStatus) else f"state {code}"
     next_s = (int(status["next_cycle_ns"]) - now_ns) / NS_PER_S
     return Tuner(

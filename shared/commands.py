@@ -40,12 +40,17 @@ class CommandSender:
         *,
         override_epoch: int = 0,
         decision_id: int = 0,
+        notional_usd: float = 0.0,
         valid_for_s: float = 5.0,
     ) -> int:
-        """Append a command (``symbol`` -1: all) and return its id."""
+        """Append a command (``symbol`` -1: all) and return its id.
+
+        ``notional_usd`` sizes a manual trade; 0 takes the symbol's own size.
+        """
         row = np.zeros(1, COMMAND)
         row["kind"], row["symbol"], row["source"] = kind, symbol, source
         row["override_epoch"], row["decision_id"] = override_epoch, decision_id
+        row["notional_usd"] = notional_usd
         row["issued_ns"] = self._clock.now_ns()
         row["expires_ns"] = self._clock.now_ns() + int(valid_for_s * NS_PER_S)
         with self._segment.locked(self._clock):
@@ -63,6 +68,7 @@ class CommandSender:
         *,
         override_epoch: int = 0,
         decision_id: int = 0,
+        notional_usd: float = 0.0,
         wait_s: float = 5.0,
     ) -> npt.NDArray[np.void]:
         """Send a command and return the acknowledging event, shape ().
@@ -75,7 +81,15 @@ class CommandSender:
             If it did not acknowledge within ``wait_s``; the command expires by itself.
         """
         reader = RingReader(self._events.body)
-        command_id = self.send(kind, symbol, source, override_epoch=override_epoch, decision_id=decision_id, valid_for_s=wait_s)
+        command_id = self.send(
+            kind,
+            symbol,
+            source,
+            override_epoch=override_epoch,
+            decision_id=decision_id,
+            notional_usd=notional_usd,
+            valid_for_s=wait_s,
+        )
         deadline_ns = self._clock.monotonic_ns() + int(wait_s * NS_PER_S)
         while self._clock.monotonic_ns() < deadline_ns:
             for event in reader.read():

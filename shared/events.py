@@ -44,6 +44,10 @@ class EventKind(IntEnum):
     ERROR = 19
     TUNER_CONFIG = 20
     FUNDING = 21
+    RECONCILED = 22  # live: the venue and the ledger agree again
+    DISCREPANCY = 23  # live: they do not; entries are blocked until they do
+    ORDER_STATE = 24  # live: an order was acknowledged, refused, or its state is not known
+    VENUE_DRIFT = 25
 
 
 class Status(IntEnum):
@@ -77,6 +81,7 @@ class Reason(IntEnum):
     PROFIT_LOCK = 9
     LIQUIDATION = 10
     QUOTE = 11  # an order of the market maker
+    MANUAL = 12  # a human's buy, sell or close
     # why no entry
     PAUSED = 20
     TRADING_DISABLED = 21
@@ -120,9 +125,14 @@ class Reason(IntEnum):
     NO_STRATEGY = 67
     FLIP_COOLDOWN = 68
     ORDER_PENDING = 69
+    NOT_RECONCILED = 70
+    VENUE_DRIFT = 71
+    UNCONFIRMED_ORDER = 72
     # why an order was not taken or not kept
     POST_ONLY = 80
     CANCELLED = 81
+    REFUSED_BY_VENUE = 82
+    SUPERSEDED = 83  # a later order of ours took its place
 
 
 NO_ENTRY = tuple(code for code in Reason if 20 <= code < 40 or 60 <= code < 80)
@@ -185,6 +195,10 @@ class CommandKind(IntEnum):
     """One-shot commands."""
 
     EMERGENCY_EXIT = 1
+    MANUAL_BUY = 2
+    MANUAL_SELL = 3
+    CLOSE = 4
+    CANCEL_ALL = 5
 
 
 class Action(IntEnum):
@@ -213,18 +227,23 @@ class TunerEventKind(IntEnum):
     BUDGET_STOP = 11
     DEGRADED = 12
     RECOVERED = 13
+    WHAT_IF = 14
+    ROLLED_BACK = 15
+    FALLBACK = 16
 
 
 class TunerStatus(IntEnum):
-    """State of the tuner process."""
+    """State of the tuner process; whether it is asking an advisor just now is told beside it."""
 
     STARTING = 0
-    WAITING = 1
-    WORKING = 2
+    ACTIVE = 1
+    DRY_RUN = 2
     OFF = 3
     OVERRIDE = 4
     DEGRADED = 5
     STOPPED = 6
+    PAUSED = 7
+    BUDGET = 8
 
 
 class TraderStatus(IntEnum):
@@ -265,6 +284,10 @@ COLOURS: dict[EventKind, tuple[int, int, int]] = {
     EventKind.ERROR: RED,
     EventKind.TUNER_CONFIG: PURPLE,
     EventKind.FUNDING: GREY,
+    EventKind.RECONCILED: GREEN,
+    EventKind.DISCREPANCY: RED,
+    EventKind.ORDER_STATE: GREY,
+    EventKind.VENUE_DRIFT: ORANGE,
 }
 
 

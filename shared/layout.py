@@ -9,12 +9,14 @@ import numpy as np
 
 from shared.params import MAX_FIELDS, MAX_SYMBOLS
 
-LAYOUT_VERSION = 1
+LAYOUT_VERSION = 2
 MAGIC = b"TRADERSM"
 
 EVENTS_CAPACITY = 65_536
 COMMANDS_CAPACITY = 256
 TUNER_EVENTS_CAPACITY = 4_096
+SYMBOL_BYTES = 32  # BTCUSDT@binance-usdm fits, with room for the longest names
+TUNER_TEXT_BYTES = 1_000
 JOURNAL_CAPACITY = 1_000_000
 PRICE_HISTORY = 300  # closes of 1 s bars published per symbol
 EQUITY_HISTORY = 600  # equity once a second
@@ -121,7 +123,7 @@ CONFIG = record(
 
 SYMBOL_CFGS = record(
     ("count", "u8"),
-    ("symbols", "S24", (MAX_SYMBOLS,)),
+    ("symbols", f"S{SYMBOL_BYTES}", (MAX_SYMBOLS,)),
     ("desired_version", "u8", (MAX_SYMBOLS,)),
     ("desired", DESIRED, (MAX_SYMBOLS, 2)),
     ("applied_version", "u8", (MAX_SYMBOLS,)),
@@ -200,6 +202,15 @@ SYMBOL_ROW = record(
     ("expected_bps", "f8"),  # move the acting strategy expects
     ("n_checks", "u1"),
     ("checks", CHECK, (MAX_CHECKS,)),  # every check of the last closed second, in order
+    ("regime_confidence", "f8"),  # 0 to 1
+    ("target_price_usd", "f8"),  # prices at which the open position is closed now, 0: no position
+    ("stop_price_usd", "f8"),  # the nearest of stop, break-even, profit lock and pullback
+    ("manual", "u1"),  # 1: a human opened the position
+    ("venue_mark_usd", "f8"),  # the venue's own mark price, 0: unknown
+    ("funding_rate", "f8"),  # of the coming settlement, fraction
+    ("next_funding_ns", "i8"),  # 0: unknown
+    ("drift_bps", "f8"),  # distance of the price from the median of the same asset on the other venues
+    ("unconfirmed", "u1"),  # live orders whose state at the venue is not known
 )
 
 TRADE_ROW = record(
@@ -224,8 +235,8 @@ PORTFOLIO_VIEW = record(
     ("stale", "u1"),
     ("halted", "u1"),
     ("n_symbols", "u1"),
-    ("venue", "S24"),
-    ("symbols", "S24", (MAX_SYMBOLS,)),
+    ("venue", "S48"),
+    ("symbols", f"S{SYMBOL_BYTES}", (MAX_SYMBOLS,)),
     ("started_ns", "i8"),
     ("time_ns", "i8"),  # engine time: the venue's in a simulation
     ("published_ns", "i8"),  # this machine's clock
@@ -252,6 +263,11 @@ PORTFOLIO_VIEW = record(
     ("reconciliation_usd", "f8"),  # equity change - (realised + unrealised - fees - funding): 0 but for rounding
     ("mode", "u1"),
     ("risk", "u1"),
+    ("reconciled", "u1"),  # live: orders, balances and positions agree with the venue; paper: always 1
+    ("testnet", "u1"),
+    ("unconfirmed", "u4"),  # live orders whose state at the venue is not known
+    ("clock_offset_ms", "f8"),  # the venue's clock less this machine's, as measured
+    ("feed_lag_ms", "f8"),  # age of market data when it is received, corrected for the offset: median of the last second
     ("blocked", "u8", (REASON_CODES,)),  # seconds each reason blocked an entry, all symbols together
     ("equity_usd_1s", "f8", (EQUITY_HISTORY,)),  # oldest first, 0 where there is none yet
     ("rows", SYMBOL_ROW, (MAX_SYMBOLS,)),
@@ -268,6 +284,7 @@ COMMAND = record(
     ("kind", "u1"),
     ("source", "u1"),
     ("symbol", "i1"),  # -1: all
+    ("notional_usd", "f8"),  # of a manual buy or sell, 0: the symbol's own base size
 )
 
 TUNER_EVENT = record(
@@ -289,8 +306,29 @@ TUNER_EVENT = record(
     ("input_tokens", "u4"),
     ("output_tokens", "u4"),
     ("cost_usd", "f8"),
-    ("text", "S480"),
+    # what if, and what came of it; "old" is without the decision, "new" with it
+    ("horizon_s", "f8"),  # market time replayed
+    ("pnl_old_usd", "f8"),
+    ("pnl_new_usd", "f8"),
+    ("trades_old", "u4"),
+    ("trades_new", "u4"),
+    ("effect_usd", "f8"),  # new - old - price of the call
+    ("effect_low_usd", "f8"),  # interval of the mean effect over this symbol's decisions so far
+    ("effect_high_usd", "f8"),
+    ("samples", "u4"),  # decisions behind the interval
+    ("text", f"S{TUNER_TEXT_BYTES}"),
 )
+
+SCALPER_READ = record(
+    ("time_ns", "i8"),  # 0: no scalper has read this symbol
+    ("momentum", "f8"),  # -1 to 1
+    ("pressure", "f8"),
+    ("continuation", "f8"),  # 0 to 1
+    ("freshness", "f8"),
+    ("action", "i1"),  # +1 buy, -1 sell, 0 wait
+    ("quote", "S200"),  # what the scalper says of it
+)
+"""A scalper's latest read of one symbol."""
 
 TUNER_VIEW = record(
     ("status", "u1"),
@@ -315,6 +353,19 @@ TUNER_VIEW = record(
     ("passages", "u8"),
     ("corpus", "S16"),
     ("last_error", "S160"),
+    ("calling", "u1"),  # 1 while an advisor is being asked
+    ("why", "S160"),  # why the status is what it is
+    ("until_ns", "i8"),  # when a status that ends by itself ends, 0: it does not
+    ("chain", "S64"),  # advisors in the order they are asked, comma separated
+    ("calls_hour", "u4"),
+    ("calls_hour_limit", "u4"),
+    ("calls_day", "u4"),
+    ("calls_day_limit", "u4"),
+    ("cost_hour_usd", "f8"),
+    ("cost_hour_limit_usd", "f8"),
+    ("cost_day_usd", "f8"),
+    ("cost_day_limit_usd", "f8"),
+    ("reads", SCALPER_READ, (MAX_SYMBOLS,)),
 )
 
 

@@ -12,7 +12,7 @@ import msgspec
 
 from shared.errors import OutOfRange, UsageError
 
-MAX_SYMBOLS = 32
+MAX_SYMBOLS = 64
 STRATEGY_NAMES = ("technical", "momentum", "fair_value", "market_maker", "order_flow", "blend")
 _STRATEGY_LIST = "0 nothing, " + ", ".join(f"{code} {name}" for code, name in enumerate(STRATEGY_NAMES, start=1))
 MAX_FIELDS = 32  # width of a row of values in shared memory; room for both registries
@@ -123,7 +123,7 @@ CONTROLS: tuple[Param, ...] = (
           description="pause of a symbol after a losing trade"),
     Param(name="min_edge_factor", unit="x", minimum=0, maximum=5, default=1, max_step=5, risk=-1,
           description="how many times its round-trip cost the expected move of an entry must be; 0 switches the gate off"),
-    Param(name="leader", unit="", minimum=0, maximum=32, default=0, max_step=32, risk=0, integer=True,
+    Param(name="leader", unit="", minimum=0, maximum=64, default=0, max_step=64, risk=0, integer=True,
           description="number of the symbol whose direction must agree with an entry in the others; 0: none"),
     *(
         Param(name=f"strategy_{regime}", unit="", minimum=0, maximum=len(STRATEGY_NAMES), default=strategy,

@@ -86,6 +86,12 @@ class WishRow:
         """Return one applied value."""
         return float(self.applied()["values"][field])
 
+    def undo(self) -> dict[int, float]:
+        """Return the patch that goes back to before the last change; empty if there was none. Wish it to take it back."""
+        row = self.applied()
+        fields = range(len(self.fields))
+        return {i: float(row["previous"][i]) for i in fields if row["previous"][i] != row["values"][i]}
+
     def publish(self, applied: npt.NDArray[np.void], now_ns: int) -> None:
         """Publish what is in force. Only the trader calls this."""
         copy = begin_write(self._applied_version)

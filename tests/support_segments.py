@@ -83,7 +83,7 @@ class Publisher:
     def start_tuner(self, **fields: Any) -> None:
         """Make the tuner's segment, with a status."""
         self._tuner = Segment.create("tuner", layout.TUNER, self.instance, self.clock)
-        values = {"status": TunerStatus.WAITING, "advisor": b"rules", "interval_s": 15.0} | fields
+        values = {"status": TunerStatus.ACTIVE, "advisor": b"rules", "interval_s": 15.0} | fields
         self.publish_tuner(**values)
         self._tuner.activate()
 

@@ -179,5 +179,5 @@ class ControlPlane:
             reason, symbol = Reason.UNKNOWN_SYMBOL, -1
         return row(
             InputKind.COMMAND, time_ns, ALL if symbol < 0 else symbol, flags=source + _FOR_SOURCE * reason,
-            aux=int(command["kind"]), c=float(command["decision_id"]), ref=int(command["seq"]),
+            aux=int(command["kind"]), a=float(command["notional_usd"]), c=float(command["decision_id"]), ref=int(command["seq"]),
         )  # fmt: skip

@@ -93,7 +93,7 @@ class TunerLoop:
             return True
         self._say("")
         self._state, fired = due(self._state, snapshot, self._parts.clock.now_ns(), self._limits)
-        self._show(TunerStatus.DEGRADED if self._decider.degraded else TunerStatus.WAITING)
+        self._show(self._working_status())
         if fired is None:
             return False
         self._cycle(workspace, snapshot, fired)
@@ -121,7 +121,7 @@ class TunerLoop:
         missing_s = (self._parts.clock.monotonic_ns() - self._missing_since_ns) / NS_PER_S
         if self._options.wait_s is not None and missing_s >= self._options.wait_s:
             raise error
-        self._show(TunerStatus.WAITING)
+        self._show(TunerStatus.STARTING)
         self._say(f"waiting for the trader: {error}")
 
     def _detach(self) -> None:
@@ -139,11 +139,17 @@ class TunerLoop:
             return f"the tuner is {words(controls.tuner_mode)}"
         return ""
 
+    def _working_status(self) -> TunerStatus:
+        """Return what the tuner is while nothing bars it."""
+        if self._decider.degraded:
+            return TunerStatus.DEGRADED
+        return TunerStatus.DRY_RUN if self._options.dry_run else TunerStatus.ACTIVE
+
     def _cycle(self, workspace: Workspace, snapshot: Snapshot, fired: Fired) -> None:
         """Decide about the symbols whose turn it is."""
         names = self._names(snapshot, fired)
         trigger = words(fired.trigger)
-        self._show(TunerStatus.WORKING)
+        self._parts.publisher.update(calling=1)
         reason = f"{trigger}: {fired.reason}; {', '.join(names)}"
         self._parts.publisher.push(TunerEvent(kind=TunerEventKind.TRIGGER, trigger=fired.trigger, text=reason))
         self._parts.log.line("TRIGGER", reason)
@@ -153,7 +159,7 @@ class TunerLoop:
             self._parts.publisher.beat()
             self._parts.log.line("TUNING", f"Starting (trigger: {trigger})")
             self._decide(workspace, fired, name)
-        self._parts.publisher.update(next_cycle_ns=next_cycle_ns(self._state, self._limits))
+        self._parts.publisher.update(calling=0, next_cycle_ns=next_cycle_ns(self._state, self._limits))
 
     def _decide(self, workspace: Workspace, fired: Fired, name: str) -> None:
         """Make one decision; an error of ours is told and counted, and the loop goes on with the next."""

@@ -17,8 +17,6 @@ from shared.seqlock import begin_write, commit_write
 from tuner.amend import Change
 from tuner.triggers import Trigger
 
-_TEXT_BYTES = 480
-
 
 class TunerEvent(msgspec.Struct, frozen=True, kw_only=True):
     """One event. ``symbol`` -1: none in particular."""
@@ -85,7 +83,7 @@ class Publisher:
         row["changes"] = len(event.changes)
         for at, change in enumerate(event.changes):
             row["fields"][0, at], row["old"][0, at], row["new"][0, at] = change.field, change.old, change.new
-        row["text"] = fitting(event.text, _TEXT_BYTES)
+        row["text"] = fitting(event.text, layout.TUNER_TEXT_BYTES)
         self._ring.push(row)
 
     @property

@@ -232,7 +232,7 @@ def test_override_and_off_are_shown_and_respected_and_left_again(trader: Trader,
 
 def test_the_heart_beats_while_a_model_thinks(trader: Trader, tmp_path: Path) -> None:
     with tuning(tmp_path, trader, {"reply": CUT, "delay_s": 1.0}, once=True) as tuner:
-        eventually(lambda: tuner.status() is TunerStatus.WORKING)
+        eventually(lambda: tuner.view.status()["calling"] == 1)
         for _ in range(5):
             last_ns = tuner.view.heartbeat_ns
             eventually(partial(tuner.beaten_since, last_ns), within_s=0.5)
@@ -253,7 +253,7 @@ def test_without_a_trader_it_says_so_or_ends(tmp_path: Path) -> None:
     with publishing("nobody", ["BTCUSDT"]) as trader:
         trader.close()
         with tuning(tmp_path, trader, wait_s=0.3) as tuner:
-            eventually(lambda: tuner.status() is TunerStatus.WAITING)
+            eventually(lambda: tuner.status() is TunerStatus.STARTING)
             eventually(lambda: b"trader" in tuner.view.status()["last_error"])
             eventually(lambda: tuner.error is not None)
 

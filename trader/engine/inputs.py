@@ -10,12 +10,17 @@ SNAPSHOT     as DEPTH, the first level carries FIRST and clears the book; a leve
 PARAM        aux field, a value, b confidence (%), c decision id, flags source, ref revision
 CONTROL      the same for a global control
 REFUSAL      aux field, a value in force, d value refused, b confidence, c decision id, flags source + 256 reason, ref generation
-COMMAND      aux kind, c decision id, flags source (+ 256 × reason: refused), ref command id
+COMMAND      aux kind, a notional of a manual trade (USD, 0: the symbol's own size), c decision id,
+             flags source (+ 256 × reason: refused), ref command id
 TIMER        nothing: time passes
 GAP          aux :class:`Gap`
 NOTE         aux status code, to be told as an event
 BAR          a closed minute from the venue's history, before trading starts: a high, b low, c close, ref open time (ms)
 FUNDING      a rate of the coming settlement (fraction, longs pay a positive one), ref its time (ns)
+MARK         a the venue's mark price, b its index price
+REPORT       live: what the venue said of an order: flags :class:`Report`, ref order id, a quantity filled now, b its price,
+             c its fee (USD), aux reason
+RECONCILED   live: a 1 the venue and the ledger agree, 0 they do not; b orders whose state is not known
 KILL         a 1 the kill file is there, 0 it is gone
 INSTRUMENT   a tick size, b step size, c minimum notional (USD), flags 1: perpetual
 ASIDE        in a replay of a session: this input and the ``aux`` after it are not the session's, but of the moment
@@ -60,6 +65,18 @@ class InputKind(IntEnum):
     KILL = 14
     FUNDING = 15
     ASIDE = 16
+    MARK = 17
+    REPORT = 18
+    RECONCILED = 19
+
+
+class Report(IntEnum):
+    """What a venue said of an order of ours."""
+
+    ACCEPTED = 1
+    FILLED = 2  # in part or whole; what is left is in the quantities
+    ENDED = 3  # cancelled, expired or refused: nothing more comes
+    UNCONFIRMED = 4  # its state is not known; nothing may be concluded until the venue has been asked
 
 
 class Gap(IntEnum):
