@@ -1,4 +1,4 @@
-# mypy: disable-error-code="import-not-found,misc"
+# mypy: disable-error-code="import-not-found,import-untyped,misc"
 """The tape of the benchmarks through nautilus_trader, with the orders on the clock. Runs in the peers' own environment."""
 
 from __future__ import annotations
