@@ -54,6 +54,13 @@ class SocketLimits(msgspec.Struct, frozen=True, kw_only=True):
     max_bytes: int = 16 * 1024 * 1024
 
 
+class Keepalive(msgspec.Struct, frozen=True):
+    """A message that a venue wants to hear now and then: its text, and how often, seconds."""
+
+    frame: str
+    every_s: float
+
+
 class Receiver(Protocol):
     """What gets the frames of a connection."""
 
@@ -107,6 +114,8 @@ class Socket:
         Counters to keep.
     direct
         Ignore the proxy settings of the environment.
+    keepalive
+        Said for as long as the connection stands; None: the protocol's own pings do.
     stream_stale_s
         Streams that come steadily, and the longest silence of each: one that stops while others go on means a new connection.
     on_replaced
@@ -126,6 +135,7 @@ class Socket:
         stats: FeedStats,
         limits: SocketLimits,
         direct: bool = False,
+        keepalive: Keepalive | None = None,
         stream_stale_s: Mapping[str, float] | None = None,
         on_replaced: Callable[[], None] | None = None,
     ) -> None:
@@ -138,6 +148,7 @@ class Socket:
         self._stats = stats
         self._limits = limits
         self._direct = direct
+        self._keepalive = keepalive
         self._stream_stale_s = stream_stale_s or {}
         self._on_replaced = on_replaced
 
@@ -257,6 +268,7 @@ class Socket:
 
     async def _read(self, line: _Line) -> None:
         """Subscribe and take frames until the connection ends."""
+        alive = asyncio.create_task(self._keep_alive(line))
         try:
             for frame in self._subscribe_frames:
                 await line.connection.send(frame)
@@ -264,6 +276,16 @@ class Socket:
                 self._take(line, await line.connection.recv(decode=False))
         except ConnectionClosed as error:
             self._note(line.verdict or f"was closed ({error})")
+        finally:
+            alive.cancel()
+
+    async def _keep_alive(self, line: _Line) -> None:
+        if self._keepalive is None:
+            return
+        with suppress(ConnectionClosed):  # whoever receives hears of it
+            while True:
+                await asyncio.sleep(self._keepalive.every_s)
+                await line.connection.send(self._keepalive.frame)
 
     def _take(self, line: _Line, frame: bytes) -> None:
         if line.kept is not None:

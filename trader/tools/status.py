@@ -112,6 +112,7 @@ def status_words(data: dict[str, Any]) -> str:
     for row in data["symbols"]:
         regime = "STALE" if row["stale"] else row["regime"]
         why = "may enter" if row["why"] == "none" else row["why"]
+        why += f" · {row['drift_bps']:+.1f} bps from the other venues" if row["drift_bps"] else ""
         lines.append(
             f"{row['symbol']:10} {regime:16} {row['position_qty']:>12.6g} {row['entry_price_usd']:>12,.2f}"
             f" {row['mark_price_usd']:>12,.2f} {row['unrealised_usd']:>+10,.2f} {row['trades']:>6}  {why}"
