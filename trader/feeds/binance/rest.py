@@ -34,6 +34,7 @@ class _Filter(msgspec.Struct, rename="camel"):
     tick_size: float = 0.0
     step_size: float = 0.0
     min_qty: float = 0.0
+    max_qty: float = 0.0
     min_notional: float = 0.0
     notional: float = 0.0  # USD-M's name of the same
 
@@ -231,17 +232,33 @@ def _instrument(symbol: str, known: Mapping[str, _Symbol]) -> Instrument:
         raise UsageError(f"symbol: was {symbol!r}, expected one the venue lists, such as {', '.join(near)}")
     if found.status != "TRADING":
         raise UsageError(f"symbol: was {symbol} with status {found.status}, expected one that is TRADING")
+    return _facts(found)
+
+
+def listed(body: bytes) -> dict[str, Instrument]:
+    """Return the facts of everything an exchangeInfo answer lists, trading or not.
+
+    Errors
+    ------
+    FeedError
+        If it is no such answer.
+    """
+    return {found.symbol: _facts(found) for found in decode(_INFO, body, "exchangeInfo").symbols}
+
+
+def _facts(found: _Symbol) -> Instrument:
     filters = {item.filter_type: item for item in found.filters}
     try:
         price, lot = filters["PRICE_FILTER"], filters["LOT_SIZE"]
     except KeyError as error:
-        raise FeedError(f"exchangeInfo.{symbol}.filters: was {sorted(filters)}, expected {error} among them") from None
+        raise FeedError(f"exchangeInfo.{found.symbol}.filters: was {sorted(filters)}, expected {error} among them") from None
     least = filters.get("NOTIONAL") or filters.get("MIN_NOTIONAL")
     return Instrument(
-        symbol=symbol,
+        symbol=found.symbol,
         tick_size=price.tick_size,
         step_size=lot.step_size,
         min_qty=lot.min_qty,
+        max_qty=lot.max_qty,
         min_notional_usd=max(least.min_notional, least.notional) if least else 0.0,
         perpetual=found.contract_type in _PERPETUAL,
     )
