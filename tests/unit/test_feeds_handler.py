@@ -303,3 +303,30 @@ def test_after_a_change_of_connections_repetitions_are_left_out(market: Market) 
     desk.clock.advance(6 * NS_PER_S)
     desk.depth(31, 40, previous=30)  # later it means that something is wrong, where the venue's rule says so
     assert desk.kinds() == (["GAP"] if market == "usdm" else [])
+
+
+def test_an_update_that_would_cross_the_book_is_not_believed() -> None:
+    """One wrong digit keeps every id: the chain cannot see it."""
+    desk = Desk(symbols=(BTC, ETH))
+    for symbol in (BTC, ETH):
+        desk.depth(11, 20, symbol)
+        desk.snapshot(15, symbol)
+    desk.handler.take()
+    desk.depth(21, 30, bid="40")  # the best ask is 6
+    assert desk.kinds() == ["GAP"]
+    assert "BTCUSDT book: was crossed by update 30" in desk.stats.last_error
+    assert (desk.handler.in_step(BTC), desk.handler.in_step(ETH)) == (False, True)
+    desk.depth(31, 40)
+    assert desk.handler.snapshots_wanted() == [BTC]
+    desk.snapshot(35)
+    assert desk.kinds() == ["SNAPSHOT", "SNAPSHOT", "DEPTH"]
+    assert (desk.stats.crossed_books, desk.stats.chain_breaks, desk.stats.resyncs) == (1, 0, 1)
+
+
+def test_a_snapshot_that_is_crossed_starts_nothing() -> None:
+    desk = Desk()
+    desk.depth(11, 20, bid="7")
+    desk.snapshot(15)
+    assert desk.kinds() == ["GAP"]
+    assert not desk.handler.in_step(BTC)
+    assert desk.handler.starts(BTC) == 0

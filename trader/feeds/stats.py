@@ -30,6 +30,8 @@ class FeedStats:
         Frames left out because the connection before had delivered them.
     chain_breaks
         Books that were in step and lost an update.
+    crossed_books
+        Books in step that an update left with bids at or above asks: something in them was wrong.
     resyncs
         Books that came into step again after a break or a disconnect.
     stale_snapshots, failed_fetches
@@ -62,6 +64,7 @@ class FeedStats:
     planned_changes: int = 0
     repetitions: int = 0
     chain_breaks: int = 0
+    crossed_books: int = 0
     resyncs: int = 0
     stale_snapshots: int = 0
     failed_fetches: int = 0

@@ -22,6 +22,7 @@ from trader.feeds.binance.messages import (
     Candle,
     Frame,
     Head,
+    Snapshot,
     Trade,
     read_agg_trade,
     read_depth,
@@ -35,6 +36,7 @@ from trader.feeds.binance.messages import (
 )
 from trader.feeds.binance.venue import CANDLE_STREAM, MARK_STREAM, SIM_STREAM, SLOW_MARK_STREAM, Market
 from trader.feeds.connection import SHUTDOWN
+from trader.feeds.crossed import ShadowBook
 from trader.feeds.rows import RowBuffer, append_levels, pack_row
 from trader.feeds.stats import FeedStats
 from trader.feeds.venue_clock import LagMeter
@@ -54,6 +56,7 @@ class _Instrument:
         self.index = index
         self.symbol = symbol
         self.sync = BookSync(rule)
+        self.shadow = ShadowBook()
         self.last_trade_id = -1
         self.depth_id = self.quote_id = -1  # of the last update and quote heard, wherever they went
         self.mark_ms = -1
@@ -343,29 +346,14 @@ class BinanceHandler:
                 self._note_break(instrument, update)
                 out += pack_row(InputKind.GAP, update.time_ns, instrument.index, aux=Gap.BOOK)
                 continue
-            depth = update.depth
+            piece = _rows_of(instrument.index, update, snapshot)
+            if instrument.shadow.crosses(piece):
+                self._note_crossed(instrument, update)
+                out += pack_row(InputKind.GAP, update.time_ns, instrument.index, aux=Gap.BOOK)
+                return
             if snapshot is not None:
                 self._note_start(instrument)
-                append_levels(
-                    out,
-                    InputKind.SNAPSHOT,
-                    update.time_ns,
-                    instrument.index,
-                    bids=snapshot.bids,
-                    asks=snapshot.asks,
-                    venue_ms=depth.event_ms,
-                    ref=snapshot.update_id,
-                )
-            append_levels(
-                out,
-                InputKind.DEPTH,
-                update.time_ns,
-                instrument.index,
-                bids=depth.bids,
-                asks=depth.asks,
-                venue_ms=depth.event_ms,
-                ref=depth.final_id,
-            )
+            out += piece
         if self._rows.holding and not self._not_started:
             self._release()
 
@@ -384,6 +372,16 @@ class BinanceHandler:
             f"{update.depth.final_id} came, expected the one that follows; asking for a new snapshot"
         )
 
+    def _note_crossed(self, instrument: _Instrument, update: Update) -> None:
+        """Begin the book anew: its ids follow each other, and still something in it is wrong."""
+        instrument.sync.reset()
+        self._waiting[instrument.symbol] = None
+        self._stats.crossed_books += 1
+        self._stats.last_error = (
+            f"{instrument.symbol} book: was crossed by update {update.depth.final_id}, expected bids below asks; "
+            "asking for a new snapshot"
+        )
+
     def _start_hold(self) -> None:
         self._held_since_ns = self._held_since_ns or self._clock.monotonic_ns()
 
@@ -399,3 +397,13 @@ class BinanceHandler:
 def _check_symbol(instrument: _Instrument, symbol: str) -> None:
     if symbol != instrument.symbol:
         raise FeedError(f"s: was {symbol!r}, expected {instrument.symbol!r} as the stream's name says")
+
+
+def _rows_of(symbol: int, update: Update, snapshot: Snapshot | None) -> bytearray:
+    """Return an update as rows, the snapshot before it if it is the first."""
+    out, depth, ms = bytearray(), update.depth, update.depth.event_ms
+    if snapshot is not None:
+        start, known = InputKind.SNAPSHOT, snapshot.update_id
+        append_levels(out, start, update.time_ns, symbol, bids=snapshot.bids, asks=snapshot.asks, venue_ms=ms, ref=known)
+    append_levels(out, InputKind.DEPTH, update.time_ns, symbol, bids=depth.bids, asks=depth.asks, venue_ms=ms, ref=depth.final_id)
+    return out
