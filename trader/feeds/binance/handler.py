@@ -42,6 +42,7 @@ from trader.feeds.stats import FeedStats
 from trader.feeds.venue_clock import LagMeter
 
 REPEATS_NS = 5 * NS_PER_S  # after a change of connections: how long what the old one delivered may come again
+REPLAYED_RUN = 50  # repetitions in a row; more means that the id before them was wrong
 REPLAYED_IDS = 10_000  # a trade id at most this far behind the last one is a repetition; further, the venue's count restarted
 _DEPTH_KINDS = ("depth", "depth@0ms", "depth@100ms", "depth@250ms", "depth@500ms")
 _BARE_KINDS = {"depthUpdate": "depth", "markPriceUpdate": MARK_STREAM, "kline": CANDLE_STREAM}
@@ -58,6 +59,7 @@ class _Instrument:
         self.sync = BookSync(rule)
         self.shadow = ShadowBook()
         self.last_trade_id = -1
+        self.trades_again = 0  # in a row
         self.depth_id = self.quote_id = -1  # of the last update and quote heard, wherever they went
         self.mark_ms = -1
         self.funding: tuple[float, int] | None = None  # rate and time as last told
@@ -267,8 +269,11 @@ class BinanceHandler:
                 self._stats.unknown_events += 1
                 return
             if 0 <= instrument.last_trade_id - trade.trade_id < REPLAYED_IDS:
-                self._stats.duplicate_trades += 1
-                return
+                instrument.trades_again += 1
+                if instrument.trades_again <= REPLAYED_RUN or self._repeats_until_ns > self._clock.monotonic_ns():
+                    self._stats.duplicate_trades += 1
+                    return
+            instrument.trades_again = 0
             instrument.last_trade_id = trade.trade_id
             self._rows.tail += pack_row(
                 InputKind.TRADE,
