@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 @click.option("--symbols", default="BTCUSDT,ETHUSDT,SOLUSDT", show_default=True, help="Symbols of the generated market.")
 @click.option("--port", type=click.IntRange(0, 65535), default=0, help="TCP port on 127.0.0.1; 0 takes a free one.")
 @click.option("--duration", metavar="S", type=float, help="Simulated seconds until the flow ends.")
+@click.option("--lifetime", metavar="S", type=click.FloatRange(min=0.1), help="Announce the end of each connection after S s.")
 @click.option("--once", is_flag=True, help="Exit when the flow has ended and all clients have left.")
 @click.option("--instance", help="Instance whose folder gets simulator.json (or TRADER_INSTANCE).")
 @click.option(
@@ -47,6 +48,7 @@ def main(
     symbols: str,
     port: int,
     duration: float | None,
+    lifetime: float | None,
     once: bool,
     instance: str | None,
     with_parent: bool,
@@ -63,7 +65,7 @@ def main(
         source = _open_source(clock, path=path, market=market, symbols=symbols, seed=seed, duration_s=duration)
         from trader.simulator.server import ServerOptions
 
-        options = ServerOptions(port=port, speed=pace, once=once)
+        options = ServerOptions(port=port, speed=pace, once=once, lifetime_s=lifetime)
         sys.exit(asyncio.run(_serve(source, options, clock, name, with_parent=with_parent, as_json=as_json)))
 
 

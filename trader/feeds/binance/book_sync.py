@@ -19,6 +19,7 @@ import msgspec
 from trader.feeds.binance.messages import Depth, Snapshot
 
 MAX_BUFFERED = 5_000  # updates: eight minutes of a 100 ms stream; the oldest go first
+MAX_OLD = 10  # updates in a row that bring nothing new: the venue repeats one at times; more means that our own id is wrong
 MAX_PENDING = 1_000  # updates a snapshot may be ahead of the stream before we doubt it
 
 
@@ -127,6 +128,7 @@ class BookSync:
         self._pending: Snapshot | None = None
         self._pending_for = 0
         self._oldest_id = 0
+        self._old = 0
         self.book_id = 0
         self.in_step = False
 
@@ -187,6 +189,7 @@ class BookSync:
         self._buffer.clear()
         self._pending = None
         self.in_step = True
+        self._old = 0
         self._oldest_id, self.book_id = bridge.depth.first_id, bridge.depth.final_id
         steps = [Step(Action.START, bridge, snapshot)]
         for update in waiting[1:]:
@@ -197,8 +200,10 @@ class BookSync:
         chain = self._rule.chain(update.depth, self.book_id, self._oldest_id)
         if chain is Chain.FOLLOWS:
             self.book_id = update.depth.final_id
+            self._old = 0
             return [Step(Action.APPLY, update)]
-        if chain is Chain.OLD:
+        self._old += 1
+        if chain is Chain.OLD and self._old <= MAX_OLD:
             return []
         self.in_step = False
         self._buffer.append(update)  # it may well be the first one after the next snapshot
