@@ -9,12 +9,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
 
 from websockets.asyncio.server import Server, ServerConnection, serve
-from websockets.datastructures import Headers
 from websockets.exceptions import ConnectionClosed
 from websockets.http11 import Request, Response
 
 from shared.clock import NS_PER_S
+from trader.simulator.binance_trading.gateway import BinanceTrading
+from trader.simulator.binance_trading.limits import RequestBudget
 from trader.simulator.gate import SnapshotGate
+from trader.simulator.http_front import HttpAnswer, HttpRequest, shared_connection
 from trader.simulator.hub import Hub, Subscriber
 from trader.simulator.pacing import Pacer
 from trader.simulator.protocol import Endpoint, Reply, parse_endpoint
@@ -23,6 +25,7 @@ from trader.simulator.source import GateMark, Market, Source
 
 if TYPE_CHECKING:
     from shared.clock import Clock
+    from trader.simulator.trading.accounts_file import AccountEntry
 
 HOST = "127.0.0.1"
 _PING_S = {Market.SPOT: (20.0, 60.0), Market.USDM: (180.0, 600.0)}  # interval, and time for the pong
@@ -46,6 +49,8 @@ class ServerOptions:
         Longest wait for the REST depth requests, wall seconds.
     start_grace_s
         How long the first subscription without depth waits for one with depth before the flow starts, wall seconds.
+    accounts
+        Who may trade. With accounts a generated flow starts at once and never waits.
     """
 
     port: int = 0
@@ -53,6 +58,7 @@ class ServerOptions:
     once: bool = False
     gate_deadline_s: float = 5.0
     start_grace_s: float = 1.0
+    accounts: tuple[AccountEntry, ...] = ()
 
 
 class SimulatorServer:
@@ -74,7 +80,11 @@ class SimulatorServer:
         self._clock = clock
         self._hub = Hub(source.streams)
         self._gate = SnapshotGate(source.gated, self._hub.depth_symbols, options.gate_deadline_s)
-        self._rest = RestApi(source, self._gate, clock)
+        self._budget = RequestBudget(source.market, clock)
+        self._rest = RestApi(source, self._gate, self._budget)
+        self.trading = BinanceTrading(source, options.accounts, self._budget, options.speed) if options.accounts else None
+        # Orders live on without listeners, and a client that trades expects the venue's clock to agree with its own.
+        self._runs_by_itself = bool(options.accounts) and source.mode == "generated" and options.speed is not None
         self._server: Server | None = None
         self._flow: asyncio.Task[None] | None = None
         self.port = 0
@@ -86,6 +96,7 @@ class SimulatorServer:
             self._converse,
             HOST,
             self._options.port,
+            create_connection=shared_connection(self._answer),
             process_request=self._process_request,
             compression=None,
             open_timeout=60.0,  # a depth request may wait for its gate
@@ -119,17 +130,24 @@ class SimulatorServer:
         pacer = Pacer(self._clock, self._options.speed)
         for item in self._source.items():
             if self._options.speed is None:
-                while not self._hub.has_listeners:  # as fast as the clients read: nobody reads, time stands
+                while (
+                    self.trading is None and not self._hub.has_listeners
+                ):  # as fast as the clients read: nobody reads, time stands
                     await self._hub.changed()
             await pacer.until(item.ns)
             if isinstance(item, GateMark):
                 await self._gate.hold(item.symbols)
-                pacer.restart()
+                if not self._runs_by_itself:  # there the wall goes on, and venue time must not fall behind it
+                    pacer.restart()
             else:
+                if self.trading is not None:
+                    self.trading.take(item)
                 await self._hub.deliver(item)
         await self._hub.end()
 
     async def _wait_for_listeners(self) -> None:
+        if self._runs_by_itself:
+            return
         while not self._hub.has_listeners:
             await self._hub.changed()
         try:
@@ -139,14 +157,16 @@ class SimulatorServer:
         except TimeoutError:
             return
 
+    async def _answer(self, request: HttpRequest) -> HttpAnswer:
+        answer = self.trading.answer(request) if self.trading is not None else None
+        if answer is not None:
+            return answer
+        path = request.target.partition("?")[0]
+        if not path.startswith(("/api/", "/fapi/", "/sapi/")):
+            return HttpAnswer(404, b"Not Found\n", {"Content-Type": "text/plain"})
+        return await self._rest.get(request.method, request.target)
+
     async def _process_request(self, connection: ServerConnection, request: Request) -> Response | None:
-        path = request.path.partition("?")[0]
-        if path.startswith(("/api/", "/fapi/")):
-            answer = await self._rest.get(request.path)
-            status = http.HTTPStatus(answer.status)
-            kind = {"Content-Type": "application/json;charset=UTF-8", "Content-Length": str(len(answer.body))}
-            headers = Headers(kind | answer.headers | {"Connection": "close"})
-            return Response(status.value, status.phrase, headers, answer.body)
         if parse_endpoint(request.path, self._source.market) is None:
             return connection.respond(http.HTTPStatus.NOT_FOUND, "Not Found\n")
         return None
