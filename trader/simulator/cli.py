@@ -40,6 +40,7 @@ if TYPE_CHECKING:
 @click.option(
     "--accounts", "accounts_path", metavar="FILE", help="JSON file (mode 0600) of accounts; with it the exchange takes orders."
 )
+@click.option("--answer-first", is_flag=True, help="Answer a call before the events it caused (usually events lead).")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON line when listening.")
 def main(
     *,
@@ -54,6 +55,7 @@ def main(
     instance: str | None,
     with_parent: bool,
     accounts_path: str | None,
+    answer_first: bool,
     as_json: bool,
 ) -> None:
     """Run a SIMULATED Binance on 127.0.0.1: a recording replayed, or a generated market.
@@ -69,7 +71,7 @@ def main(
         from trader.simulator.trading.accounts_file import read_accounts
 
         accounts = tuple(read_accounts(Path(accounts_path))) if accounts_path else ()
-        options = ServerOptions(port=port, speed=pace, once=once, accounts=accounts)
+        options = ServerOptions(port=port, speed=pace, once=once, accounts=accounts, answer_first=answer_first)
         sys.exit(asyncio.run(_serve(source, options, clock, name, with_parent=with_parent, as_json=as_json)))
 
 

@@ -54,10 +54,13 @@ class HttpConnection(asyncio.Protocol):
     ----------
     handler
         Answers a request.
+    upgrade
+        Takes the connection over, with the bytes of a request that asks for a WebSocket: clients reuse kept-alive ones.
     """
 
-    def __init__(self, handler: HttpHandler) -> None:
+    def __init__(self, handler: HttpHandler, upgrade: Callable[[bytes], None]) -> None:
         self._handler = handler
+        self._upgrade = upgrade
         self._state = h11.Connection(h11.SERVER, max_incomplete_event_size=_LONGEST_HEAD)
         self._transport: asyncio.Transport | None = None
         self._task: asyncio.Task[None] | None = None
@@ -108,6 +111,10 @@ class HttpConnection(asyncio.Protocol):
                 if isinstance(event, h11.ConnectionClosed):
                     self._close()
                 return None
+            if any(name == b"upgrade" and value.lower() == b"websocket" for name, value in event.headers):
+                self._transport = None
+                self._upgrade(_head(event) + self._state.trailing_data[0])
+                return None
             if self._state.they_are_waiting_for_100_continue:
                 self._write(h11.InformationalResponse(status_code=100, headers=[]))
             self._pending, self._body = event, bytearray()
@@ -142,6 +149,11 @@ class HttpConnection(asyncio.Protocol):
             self._transport.close()
 
 
+def _head(request: h11.Request) -> bytes:
+    lines = [request.method + b" " + request.target + b" HTTP/1.1"]
+    return b"\r\n".join([*lines, *(name + b": " + value for name, value in request.headers), b"", b""])
+
+
 class SharedConnection(ServerConnection):
     """A connection whose first request decides what it is: an upgrade stays here, anything else becomes HTTP.
 
@@ -166,13 +178,17 @@ class SharedConnection(ServerConnection):
             return
         received, self._undecided = bytes(self._undecided), None
         if b"\r\nupgrade: websocket" in head.lower():
-            super().connection_made(self._raw)
-            super().data_received(received)
+            self._become_websocket(received)
             return
-        plain = HttpConnection(type(self).http_handler)
+        plain = HttpConnection(type(self).http_handler, self._become_websocket)
         self._raw.set_protocol(plain)
         plain.connection_made(self._raw)
         plain.data_received(received)
+
+    def _become_websocket(self, received: bytes) -> None:
+        self._raw.set_protocol(self)
+        super().connection_made(self._raw)
+        super().data_received(received)
 
     def eof_received(self) -> None:
         """Pass the end on, unless nothing has begun."""

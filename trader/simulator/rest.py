@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl, urlsplit
 
 import msgspec
 
-from trader.simulator.binance_trading.errors import ApiError, mandatory
+from trader.simulator.binance_trading.errors import ApiError, error_body, mandatory
 from trader.simulator.exchange_info import exchange_info
 from trader.simulator.http_front import HttpAnswer
 from trader.simulator.klines import INTERVAL_MINUTES, aggregate
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
     from trader.simulator.binance_trading.limits import RequestBudget
     from trader.simulator.gate import SnapshotGate
+    from trader.simulator.public_rest import PublicRest
 
 _USDM_DEPTH_LIMITS = {5: 2, 10: 2, 20: 2, 50: 2, 100: 5, 500: 10, 1000: 20}
 _SPOT_DEPTH_WEIGHTS = ((100, 5), (500, 25), (1000, 50), (5000, 250))
@@ -33,9 +35,11 @@ class RestApi:
         The market, and the gate that depth requests open.
     budget
         Counts request weight.
+    public
+        Answers about recent trades and prices.
     """
 
-    def __init__(self, source: Source, gate: SnapshotGate, budget: RequestBudget) -> None:
+    def __init__(self, source: Source, gate: SnapshotGate, budget: RequestBudget, public: PublicRest) -> None:
         self._source = source
         self._gate = gate
         self._budget = budget
@@ -47,6 +51,8 @@ class RestApi:
             prefix + "depth": self._depth,
             prefix + "klines": self._klines,
         }
+        for path, (weight, answer) in public.table().items():
+            self._routes[path] = partial(self._simple, weight, answer)
 
     async def get(self, method: str, target: str) -> HttpAnswer:
         """Answer one request: its method, and its target (path and query)."""
@@ -61,8 +67,12 @@ class RestApi:
         except ApiError as error:
             status = error.status
             extra = {} if error.retry_after_s is None else {"Retry-After": str(error.retry_after_s)}
-            body = msgspec.json.encode({"code": error.code, "msg": str(error)})
+            body = error_body(error)
         return HttpAnswer(status, body, {"X-MBX-USED-WEIGHT-1M": str(self._budget.used), **extra})
+
+    async def _simple(self, weight: int, answer: Callable[[dict[str, str]], object], params: dict[str, str]) -> bytes:
+        self._budget.charge(weight)
+        return msgspec.json.encode(answer(params))
 
     async def _ping(self, _params: dict[str, str]) -> bytes:
         self._budget.charge(1)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import msgspec
+
 from shared.errors import Refused
 from trader.simulator.source import Market
 from trader.simulator.trading.orders import Reason
@@ -66,3 +68,8 @@ def illegal(name: str) -> ApiError:
 def no_such_order() -> ApiError:
     """Return the answer to a query for an order that is not known."""
     return ApiError(400, -2013, "Order does not exist.")
+
+
+def error_body(error: ApiError) -> bytes:
+    """Return the body of an error."""
+    return msgspec.json.encode({"code": error.code, "msg": str(error)})

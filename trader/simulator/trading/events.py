@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from decimal import Decimal
 from enum import StrEnum
 
 from trader.simulator.trading.orders import Fill, Order
@@ -38,6 +39,7 @@ class AccountEvent:
     assets: tuple[str, ...]
     symbols: tuple[str, ...]
     ns: int
+    amount: Decimal = Decimal(0)  # what was paid in or out beside profit and commission
 
 
 Event = OrderEvent | AccountEvent

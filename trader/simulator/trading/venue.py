@@ -109,10 +109,12 @@ class TradingVenue:
         order = Order(0, account.name, request, self.now_ns(), request.qty)
         return self._matching[request.symbol].plan(order)
 
-    def touched(self, account: Account, reason: str, assets: Iterable[str] = (), symbols: Iterable[str] = ()) -> None:
+    def touched(
+        self, account: Account, reason: str, assets: Iterable[str] = (), symbols: Iterable[str] = (), amount: Decimal = ZERO
+    ) -> None:
         """Tell the listeners that an account changed other than by an order."""
         account.updated_ns = self.now_ns()
-        self._emit(AccountEvent(account.name, reason, tuple(assets), tuple(symbols), self.now_ns()))
+        self._emit(AccountEvent(account.name, reason, tuple(assets), tuple(symbols), self.now_ns(), amount))
 
     # ---- for the flow
 
@@ -260,7 +262,7 @@ class TradingVenue:
                     amount = -held.qty * self.mark(symbol) * self.funding_rate
                     account.ledger.wallet += amount
                     self.fundings.append((account.name, symbol, amount, self.now_ns()))
-                    self.touched(account, "funding", (account.ledger.asset,), (symbol,))
+                    self.touched(account, "funding", (account.ledger.asset,), (symbol,), amount)
 
     def _liquidate(self, account: Account) -> None:
         ledger = account.ledger
