@@ -21,7 +21,6 @@ from tuner.news.items import NewsItem
 from tuner.prompting.account import account_parts
 from tuner.prompting.budget import Drop, Part, estimated_tokens, fitted, joined
 from tuner.prompting.figures import break_even_win_rate_pct
-from tuner.prompting.measured import MeasuredEffect
 from tuner.prompting.question import retrieval_facets, retrieval_query
 from tuner.prompting.symbol import market_parts, measured_parts, parameters_part, results_parts
 from tuner.prompting.untrusted import (
@@ -39,7 +38,7 @@ from tuner.retrieval.passages import Passage
 from tuner.snapshot import Snapshot
 
 __all__ = [
-    "BUDGET_TOKENS", "MAX_PASSAGES_CHARS", "MAX_PASSAGE_CHARS", "TEMPLATE_VERSION", "MeasuredEffect", "Prompt",
+    "BUDGET_TOKENS", "MAX_PASSAGES_CHARS", "MAX_PASSAGE_CHARS", "TEMPLATE_VERSION", "Prompt",
     "break_even_win_rate_pct", "build_prompt", "capped", "escaped", "retrieval_facets", "retrieval_query", "system_text",
     "template_sha256",
 ]  # fmt: skip
@@ -74,7 +73,6 @@ class Prompt(msgspec.Struct, frozen=True, kw_only=True):
     template_version: str = TEMPLATE_VERSION
     template_sha256: str = ""
     news: tuple[NewsItem, ...] = ()
-    measured: tuple[MeasuredEffect, ...] = ()
     tokens: int = 0
     dropped: tuple[str, ...] = ()
 
@@ -94,7 +92,6 @@ def build_prompt(
     symbol: str,
     passages: Sequence[Passage],
     *,
-    measured: Sequence[MeasuredEffect] = (),
     news: Sequence[NewsItem] = (),
     budget_tokens: int = BUDGET_TOKENS,
 ) -> Prompt:
@@ -102,8 +99,6 @@ def build_prompt(
 
     Parameters
     ----------
-    measured
-        What became of the symbol's last decisions.
     news
         Headlines; those about other symbols, and those that came out after the snapshot, are left out.
     budget_tokens
@@ -111,7 +106,7 @@ def build_prompt(
     """
     system, taken_ns = system_text(), snapshot.taken_ns
     shown, told = capped(passages), told_news(news, symbol, taken_ns)
-    parts = [*_passage_parts(shown), *_news_parts(told, taken_ns), *_fact_parts(snapshot, symbol, measured)]
+    parts = [*_passage_parts(shown), *_news_parts(told, taken_ns), *_fact_parts(snapshot, symbol)]
     room = budget_tokens - estimated_tokens(system) - estimated_tokens(_envelopes((), told, taken_ns))
     kept, dropped = fitted(parts, room)
     names = {part.name for part in kept}
@@ -121,7 +116,6 @@ def build_prompt(
     user = f"{_envelopes(shown, told, taken_ns)}\n\n{facts_text}"
     return Prompt(
         system=system, user=user, symbol=symbol, snapshot=snapshot, passages=shown, template_sha256=template_sha256(), news=told,
-        measured=tuple(effect for effect in measured if effect.name in names),
         tokens=estimated_tokens(system) + estimated_tokens(user), dropped=dropped,
     )  # fmt: skip
 
@@ -158,13 +152,13 @@ def template_sha256() -> str:
     return hashlib.sha256(f"{TEMPLATE_VERSION}\0{system_text()}".encode()).hexdigest()
 
 
-def _fact_parts(snapshot: Snapshot, symbol: str, measured: Sequence[MeasuredEffect]) -> list[Part]:
+def _fact_parts(snapshot: Snapshot, symbol: str) -> list[Part]:
     facts = snapshot.facts(symbol)
     return [
         *account_parts(snapshot, symbol),
         *market_parts(facts),
         *results_parts(facts, snapshot),
-        *measured_parts(measured),
+        *measured_parts(snapshot.effects_of(symbol)),
         parameters_part(facts),
         Part(section="task", name="task", text=f"Decide about {symbol}. Answer with the one JSON object only."),
     ]

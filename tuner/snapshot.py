@@ -8,7 +8,7 @@ import msgspec
 
 from shared.clock import NS_PER_MS, NS_PER_S, Clock
 from shared.errors import UsageError
-from shared.events import Mode, Reason, Regime, RiskState, Source, Strategy, TunerMode
+from shared.events import Action, Mode, Reason, Regime, RiskState, Source, Strategy, TunerMode
 from shared.params import CONTROLS, ENABLED, PARAMS, SYMBOL_FIELDS, index_of
 from shared.workspace import Workspace
 
@@ -127,6 +127,40 @@ class SymbolFacts(msgspec.Struct, frozen=True, kw_only=True):
         return not self.enabled and self.enabled_by is Source.TUNER
 
 
+class MeasuredEffect(msgspec.Struct, frozen=True, kw_only=True):
+    """What one earlier decision did: the market that followed, replayed without it and with it. USD, net of all costs.
+
+    ``effect_usd`` is new less old less ``cost_usd``, the price of the call.
+    """
+
+    decision_id: int
+    age_s: float
+    action: Action
+    changes: str
+    horizon_s: float
+    pnl_old_usd: float
+    pnl_new_usd: float
+    trades_old: int
+    trades_new: int
+    cost_usd: float
+    effect_usd: float
+
+
+class MeasuredEffects(msgspec.Struct, frozen=True, kw_only=True):
+    """The measured effects of the decisions about one symbol so far.
+
+    ``low_usd`` to ``high_usd`` is the 95 % interval of their mean; infinite while ``samples`` are too few to say.
+    ``recent`` holds the last ones, newest first.
+    """
+
+    symbol: str
+    samples: int
+    mean_usd: float
+    low_usd: float
+    high_usd: float
+    recent: tuple[MeasuredEffect, ...] = ()
+
+
 class AccountFacts(msgspec.Struct, frozen=True, kw_only=True):
     """What is known of the account, USD unless named otherwise."""
 
@@ -170,9 +204,10 @@ class ControlFacts(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
-    """Everything the tuner knows at ``taken_ns``. Ages are at that time."""
+    """Everything the tuner knows at ``taken_ns``. Ages are at that time. ``engine_ns`` is the market's own time."""
 
     taken_ns: int
+    engine_ns: int = 0
     epoch: int
     heartbeat_age_ms: float
     published_age_ms: float
@@ -189,6 +224,11 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
     risk: RiskState = RiskState.ACTIVE
     blocked: tuple[tuple[Reason, int], ...] = ()
     """Seconds each reason was the first to block an entry, all symbols together, most first."""
+    effects: tuple[MeasuredEffects, ...] = ()
+
+    def effects_of(self, symbol: str) -> MeasuredEffects | None:
+        """Return what the decisions about a symbol did so far; None if none is measured yet."""
+        return next((effects for effects in self.effects if effects.symbol == symbol), None)
 
     def facts(self, symbol: str) -> SymbolFacts:
         """Return the facts of one symbol.
@@ -249,6 +289,7 @@ def take(workspace: Workspace, clock: Clock) -> Snapshot:
     now_ns = clock.now_ns()
     return Snapshot(
         taken_ns=now_ns,
+        engine_ns=int(view["time_ns"]),
         epoch=workspace.epoch,
         heartbeat_age_ms=workspace.heartbeat_age_ms,
         published_age_ms=(now_ns - int(view["published_ns"])) / NS_PER_MS,

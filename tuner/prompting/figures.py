@@ -51,7 +51,7 @@ def win_rate_error_pct(wins: int, trades: int) -> float:
 
     Pulled by one won and one lost trade, so that three wins of three do not claim to be certain.
     """
-    share = (wins + 1) / (trades + 2)
+    share = min(1.0, (wins + 1) / (trades + 2))
     return 100 * math.sqrt(share * (1 - share) / trades) if trades else math.inf
 
 

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 
 from shared.events import Reason, Source, words
 from shared.params import PARAMS, index_of
 from tuner.prompting import figures
 from tuner.prompting.budget import Drop, Part
-from tuner.prompting.measured import MeasuredEffect
 from tuner.prompting.untrusted import one_line
-from tuner.snapshot import CheckFacts, Snapshot, SymbolFacts, TradeFacts
+from tuner.snapshot import CheckFacts, MeasuredEffect, MeasuredEffects, Snapshot, SymbolFacts, TradeFacts
 
 MAX_MEASURED = 5
 _MAX_FAILING = 6
@@ -24,17 +22,18 @@ def market_parts(facts: SymbolFacts) -> list[Part]:
     ema_pct = figures.distance_pct(facts.price_usd, facts.ema_slow_usd)
     range_pct = figures.distance_pct(facts.high_60s_usd, facts.low_60s_usd)
     minute_bps = _bps(facts.minute_atr_usd, facts.price_usd)
-    minute = f", average range of a minute {minute_bps:.1f} bps" if minute_bps else ""
+    minute = f", usual range of a minute {minute_bps:.1f} bps" if minute_bps else ""
     feed = f"STALE for {facts.feed_age_ms:.0f} ms" if facts.stale else "fresh"
     head = f"""Market of {facts.symbol}:
 - regime {words(facts.regime)} with confidence {facts.regime_confidence:.2f} (0 to 1)
 - efficiency ratio {facts.efficiency:.2f} (0 noise, 1 straight line)
 - acting strategy {words(facts.strategy)}
 - last price {facts.price_usd:.8g} USD, spread {facts.spread_bps:.2f} bps, feed {feed}
-- volatility {facts.volatility_pct:.4f} %, trend {facts.trend_pct:+.4f} %, range of the last 60 s {range_pct:.3f} %{minute}"""
+- volatility {facts.volatility_pct:.4f} %, trend {facts.trend_pct:+.4f} %
+- range of the last 60 s {range_pct:.3f} %{minute}"""
     detail = (
-        f"- {ema_pct:+.3f} % from the slow EMA, RSI {facts.rsi:.1f} (0 to 100), {facts.bars} closed 1 s bars so far\n"
-        f"- signal: score {facts.score:+.2f} (-1 to 1), {abs(facts.strength)} detectors agree, expects {facts.expected_bps:.1f} bps"
+        f"- {ema_pct:+.3f} % from the slow EMA, RSI {facts.rsi:.1f} (0 to 100), {facts.bars} closed 1 s bars\n"
+        f"- score {facts.score:+.2f} (-1 to 1), {abs(facts.strength)} detectors agree, expects {facts.expected_bps:.1f} bps"
     )
     parts = [
         Part(section="market", name="market", text=head),
@@ -54,15 +53,15 @@ def results_parts(facts: SymbolFacts, snapshot: Snapshot) -> list[Part]:
     return [*parts, Part(section="results", name="blocked", text=_blocked(facts))]
 
 
-def measured_parts(measured: Sequence[MeasuredEffect]) -> list[Part]:
-    """Return what earlier decisions did, newest first; only the newest is kept when room is short."""
-    shown = sorted(measured, key=lambda effect: -effect.decision_id)[:MAX_MEASURED]
-    if not shown:
+def measured_parts(effects: MeasuredEffects | None) -> list[Part]:
+    """Return what earlier decisions did, newest first; the newest stays longest when room is short."""
+    if effects is None or not effects.recent:
         return []
+    shown = effects.recent[:MAX_MEASURED]
     drops = [Drop.LAST_EFFECT] + [Drop.OLD_EFFECTS] * (len(shown) - 1)
-    heads = [f"{_MEASURED_HEAD}\n"] + [""] * (len(shown) - 1)
+    heads = [f"{_MEASURED_HEAD}\n- {_interval(effects)}\n"] + [""] * (len(shown) - 1)
     return [
-        Part(section="measured", name=effect.name, text=f"{head}{_effect(effect)}", drop=drop)
+        Part(section="measured", name=f"effect of decision {effect.decision_id}", text=f"{head}{_effect(effect)}", drop=drop)
         for effect, head, drop in zip(shown, heads, drops, strict=True)
     ]
 
@@ -157,11 +156,21 @@ def _check(check: CheckFacts) -> str:
     return f"{words(check.reason)}: {check.value:.6g} {unit}{limit} ({answer})"
 
 
+def _interval(effects: MeasuredEffects) -> str:
+    mean = f"mean of {effects.samples} decisions {effects.mean_usd:+.2f} USD"
+    if not (math.isfinite(effects.low_usd) and math.isfinite(effects.high_usd)):
+        return f"{mean}: too few to say anything"
+    bounds = f"{mean}, 95 % interval {effects.low_usd:+.2f} to {effects.high_usd:+.2f} USD"
+    if effects.low_usd > 0:
+        return f"{bounds}: they helped"
+    return f"{bounds}: they HURT" if effects.high_usd < 0 else f"{bounds}: includes zero, no evidence either way"
+
+
 def _effect(effect: MeasuredEffect) -> str:
-    what = one_line(f"{effect.action} {', '.join(effect.changes)}", 200)
+    what = one_line(f"{effect.action.name} {effect.changes}", 200)
     return (
-        f"- decision {effect.decision_id} {what}: {effect.effect_usd:+.2f} USD in {effect.horizon_s / 60:.0f} min; "
-        f"mean of {effect.samples} here {effect.low_usd:+.2f} to {effect.high_usd:+.2f} USD: {effect.says}"
+        f"- decision {effect.decision_id}, {effect.age_s / 60:.0f} min ago, {what}: {effect.effect_usd:+.2f} USD over "
+        f"{effect.horizon_s / 60:.0f} min ({effect.trades_new} trades with it, {effect.trades_old} without)"
     )
 
 
