@@ -86,6 +86,16 @@ class Prompt(msgspec.Struct, frozen=True, kw_only=True):
         """Ids of everything that was given and may be cited."""
         return frozenset({*(passage.chunk_id for passage in self.passages), *(item.news_id for item in self.news)})
 
+    @property
+    def trusted(self) -> frozenset[str]:
+        """Ids of the passages from files that were reviewed with the program."""
+        return frozenset(passage.chunk_id for passage in self.passages if passage.reviewed)
+
+    @property
+    def outside(self) -> frozenset[str]:
+        """Ids of text from outside: news, and passages nobody reviewed. With any in it, a decision may only lower risk."""
+        return self.citable - self.trusted
+
 
 def build_prompt(
     snapshot: Snapshot,
