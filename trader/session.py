@@ -1,7 +1,9 @@
 """State on disk: checkpoints and the input log since, so that a reboot loses no more than a crash does.
 
 A session is a folder with ``checkpoint-SEQ.bin`` (header line of JSON, then the state) and ``inputs-SEQ.bin`` (raw 64-byte
-records from SEQ on). The unnamed session keeps only what recovery needs; a named one keeps everything, for replays.
+records from SEQ on). The unnamed session keeps what recovery and the tuner's *what if* need: the inputs of at least the last
+hour of market time, within a size, and a checkpoint about every five minutes of it. A named one keeps every input, for replays.
+Readers take no lock: a file is whole once it has its name, a log only grows, and what is too old disappears.
 """
 
 from __future__ import annotations
@@ -10,6 +12,7 @@ import os
 import queue
 import shutil
 import threading
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -17,12 +20,17 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
+from shared.clock import NS_PER_S
 from shared.errors import ConfigError, JournalError
 from shared.layout import INPUT, layout_hash
 from trader.engine.journal import check_chain
 from trader.engine.state import STATE, State, copy_state
 
 Inputs = npt.NDArray[np.void]
+
+KEPT_NS = 3600 * NS_PER_S  # of market time: an hour back can always be replayed
+APART_NS = 300 * NS_PER_S  # of market time: between two checkpoints that stay
+KEPT_BYTES = 512 << 20  # of inputs in an unnamed session; a busy market's hour is shorter then
 
 
 class Identity(msgspec.Struct, frozen=True):
@@ -41,15 +49,17 @@ class Session:
     folder
         The session's folder; made with mode 0700.
     keep_all
-        Whether old logs and checkpoints stay.
+        Whether every input stays; otherwise the last hour, at most ``kept_bytes`` of it.
     """
 
-    def __init__(self, folder: Path, identity: Identity, *, keep_all: bool) -> None:
+    def __init__(self, folder: Path, identity: Identity, *, keep_all: bool, kept_bytes: int = KEPT_BYTES) -> None:
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         self._folder = folder
         self._identity = identity
         self._keep_all = keep_all
-        self._queue: queue.SimpleQueue[tuple[bytes, int] | None] = queue.SimpleQueue()
+        self._kept_bytes = kept_bytes
+        self._times_ns: dict[int, int] = {}  # of the checkpoints on disk, by the last input they hold
+        self._queue: queue.SimpleQueue[tuple[bytes, int, int] | None] = queue.SimpleQueue()
         self._failure: OSError | None = None
         self._thread = threading.Thread(target=self._work, name="session", daemon=True)
         self._thread.start()
@@ -64,11 +74,11 @@ class Session:
         """
         if self._failure is not None:
             raise JournalError(f"session: could not be written ({self._failure}); free disk space, then restart")
-        self._queue.put((inputs.tobytes(), -1))
+        self._queue.put((inputs.tobytes(), -1, 0))
 
     def checkpoint(self, state: State) -> None:
         """Queue a checkpoint; the log goes on in a new file."""
-        self._queue.put((state.tobytes(), int(state["input_seq"][0])))
+        self._queue.put((state.tobytes(), int(state["input_seq"][0]), int(state["time_ns"][0])))
 
     def close(self) -> None:
         """Write what is queued and stop."""
@@ -78,8 +88,9 @@ class Session:
     def _work(self) -> None:
         log: Any = None
         try:
+            self._times_ns = {seq: time_ns for seq, time_ns, _ in checkpoints(self._folder)}
             while (item := self._queue.get()) is not None:
-                data, seq = item
+                data, seq, time_ns = item
                 if seq < 0:
                     if log is not None:
                         log.write(data)
@@ -90,8 +101,8 @@ class Session:
                     log.close()
                 self._write_checkpoint(data, seq)
                 log = _open_private(self._folder / f"inputs-{seq + 1:020d}.bin")
-                if not self._keep_all:
-                    self._prune(seq)
+                self._times_ns[seq] = time_ns
+                self._prune()
         except OSError as error:
             self._failure = error
         finally:
@@ -107,10 +118,51 @@ class Session:
             os.fsync(file.fileno())
         beside.rename(self._folder / f"checkpoint-{seq:020d}.bin")
 
-    def _prune(self, newest: int) -> None:
-        for path in self._folder.glob("*-*.bin"):
-            if int(path.stem.partition("-")[2]) < newest:
+    def _prune(self) -> None:
+        """Remove checkpoints that stand too close, and what is older than the oldest that is needed."""
+        for seq in crowded(self._times_ns):
+            self._remove_checkpoint(seq)
+        if self._keep_all:
+            return
+        first = oldest_needed(self._times_ns, self._log_sizes(), self._kept_bytes)
+        for seq in [seq for seq in self._times_ns if seq < first]:
+            self._remove_checkpoint(seq)
+        for path in self._folder.glob("inputs-*.bin"):
+            if _seq_of(path) <= first:
                 path.unlink()
+
+    def _remove_checkpoint(self, seq: int) -> None:
+        del self._times_ns[seq]
+        (self._folder / f"checkpoint-{seq:020d}.bin").unlink(missing_ok=True)
+
+    def _log_sizes(self) -> dict[int, int]:
+        return {_seq_of(path): path.stat().st_size for path in self._folder.glob("inputs-*.bin")}
+
+
+def crowded(times_ns: Mapping[int, int]) -> list[int]:
+    """Return the checkpoints (by input number) that stand closer than :data:`APART_NS` after one that stays; never the newest."""
+    known = sorted(times_ns)
+    last_ns, out = None, []
+    for seq in known[:-1]:
+        if last_ns is not None and times_ns[seq] - last_ns < APART_NS:
+            out.append(seq)
+        else:
+            last_ns = times_ns[seq]
+    return out
+
+
+def oldest_needed(times_ns: Mapping[int, int], log_sizes: Mapping[int, int], kept_bytes: int) -> int:
+    """Return the checkpoint (by input number) from which an hour back can be replayed, or as much of it as fits in a size.
+
+    ``log_sizes`` are the bytes of each log by its first input.
+    """
+    known = sorted(times_ns)
+    back_ns = times_ns[known[-1]] - KEPT_NS
+    first = max((seq for seq in known if times_ns[seq] <= back_ns), default=known[0])
+    for seq in [seq for seq in known if seq >= first]:
+        if seq == known[-1] or sum(size for at, size in log_sizes.items() if at > seq) <= kept_bytes:
+            return seq
+    return known[-1]
 
 
 def load(folder: Path, identity: Identity, in_memory: tuple[State, Inputs] | None = None) -> tuple[State, Inputs] | None:
@@ -183,6 +235,51 @@ def first_checkpoint(folder: Path) -> tuple[Identity, State]:
     return identity, state
 
 
+def checkpoints(folder: Path) -> list[tuple[int, int, Path]]:
+    """Return number of the last input, market time (ns; 0: before any) and path of every whole checkpoint, oldest first."""
+    found = []
+    for path in sorted(folder.glob("checkpoint-*.bin")):
+        time_ns = _checkpoint_time_ns(path)
+        if time_ns is not None:
+            found.append((_seq_of(path), time_ns, path))
+    return found
+
+
+def read_state(path: Path) -> tuple[Identity, State]:
+    """Return whose a checkpoint is, and a private copy of its state.
+
+    Errors
+    ------
+    JournalError
+        If it is gone, cut short, or of another version of the program.
+    """
+    try:
+        identity, state = _read_checkpoint(path)
+    except FileNotFoundError as error:
+        raise JournalError(f"{path.name}: was gone, expected a checkpoint; ask again") from error
+    if state is None or identity.layout != layout_hash(STATE):
+        raise JournalError(f"{path.name}: was of another version, expected layout {layout_hash(STATE)}")
+    return identity, state
+
+
+def read_after(folder: Path, seq: int) -> Iterator[Inputs]:
+    """Yield the inputs that follow number ``seq``, log by log, without holding more than one in memory.
+
+    Errors
+    ------
+    JournalError
+        If some are missing in between, or gone because they were too old.
+    """
+    last = seq
+    for path in sorted(folder.glob("inputs-*.bin")):
+        if _seq_of(path) <= seq:
+            continue
+        inputs = _read_log(path).copy()
+        check_chain(inputs, last)
+        last += len(inputs)
+        yield inputs
+
+
 def read_inputs(folder: Path) -> Inputs:
     """Return every input of a session that keeps everything, in order."""
     parts = [_read_log(path) for path in sorted(folder.glob("inputs-*.bin"))]
@@ -222,6 +319,23 @@ def _read_log(path: Path) -> Inputs:
     data = path.read_bytes()
     whole = len(data) - len(data) % INPUT.itemsize  # a kill may leave part of the last record; it was never confirmed
     return np.frombuffer(data[:whole], INPUT)
+
+
+def _seq_of(path: Path) -> int:
+    return int(path.stem.partition("-")[2])
+
+
+def _checkpoint_time_ns(path: Path) -> int | None:
+    """Return the market time of a checkpoint, ns; None if it is gone or cut short."""
+    offset = STATE.fields["time_ns"][1] if STATE.fields else 0
+    try:
+        with path.open("rb") as file:
+            start = len(file.readline())
+            file.seek(start + offset)
+            data = file.read(8)
+    except FileNotFoundError:
+        return None
+    return int.from_bytes(data, "little", signed=True) if len(data) == 8 else None
 
 
 def _open_private(path: Path) -> Any:

@@ -9,13 +9,14 @@ from typing import Any
 import numpy as np
 import pytest
 
+from shared.clock import NS_PER_S
 from shared.errors import ConfigError, JournalError
 from shared.layout import INPUT
 from tests.engine_support import CAPITAL_USD, eventful_market, instrument
 from trader.engine.engine import Engine
 from trader.engine.inputs import InputKind, batch, row
-from trader.engine.state import copy_state, new_state
-from trader.session import Identity, Session, archive, load
+from trader.engine.state import State, copy_state, new_state
+from trader.session import APART_NS, Identity, Session, archive, checkpoints, load, read_after, read_state
 
 IDENTITY = Identity(venue="sim-usdm", symbols=["BTCUSDT", "ETHUSDT"])
 
@@ -145,10 +146,58 @@ def test_a_half_written_checkpoint_is_not_looked_at(tmp_path: Path) -> None:
     assert taken_up(tmp_path).state.tobytes() == standing
 
 
-@pytest.mark.parametrize(("keep_all", "files"), [(True, 2), (False, 1)], ids=["named", "unnamed"])
-def test_old_files_stay_only_in_a_named_session(tmp_path: Path, files: int, *, keep_all: bool) -> None:
-    record_session(tmp_path, keep_all=keep_all)
-    assert len(list(tmp_path.glob("checkpoint-*.bin"))) == len(list(tmp_path.glob("inputs-*.bin"))) == files
+def record_hours(folder: Path, hours: float, *, every_s: int = 60, keep_all: bool = False, **options: int) -> list[State]:
+    """Store a checkpoint and one input every so often, and return the states as they were."""
+    session = Session(folder, IDENTITY, keep_all=keep_all, **options)
+    engine = Engine(new_state(2, CAPITAL_USD), session.append)
+    session.checkpoint(engine.state)
+    states = []
+    for second in range(0, int(hours * 3600), every_s):
+        engine.process(batch([row(InputKind.TIMER, (10**6 + second) * NS_PER_S)]))
+        session.checkpoint(engine.state)
+        states.append(copy_state(engine.state))
+    session.close()
+    return states
+
+
+def test_an_hour_back_can_be_replayed_from_checkpoints_a_few_minutes_apart(tmp_path: Path) -> None:
+    states = record_hours(tmp_path, 3)
+    newest_ns = int(states[-1]["time_ns"][0])
+    kept = checkpoints(tmp_path)
+    assert [seq for seq, _, _ in kept][-1] == len(states)
+    assert 3600 * NS_PER_S <= newest_ns - kept[0][1] < 3600 * NS_PER_S + APART_NS
+    assert len(kept) == 3600 * NS_PER_S // APART_NS + 2
+    for seq, _, path in kept:
+        engine = Engine(read_state(path)[1])
+        for inputs in read_after(tmp_path, seq):
+            engine.replay(inputs)
+        assert engine.state.tobytes() == states[-1].tobytes()
+    assert len(list(tmp_path.glob("inputs-*.bin"))) <= 65
+
+
+def test_a_named_session_keeps_every_input_and_few_checkpoints(tmp_path: Path) -> None:
+    states = record_hours(tmp_path, 2, keep_all=True)
+    assert sum(len(inputs) for inputs in read_after(tmp_path, 0)) == len(states)
+    assert len(checkpoints(tmp_path)) <= 2 * 3600 * NS_PER_S // APART_NS + 2
+
+
+def test_a_busy_hour_is_kept_as_far_as_it_fits(tmp_path: Path) -> None:
+    record_hours(tmp_path, 2, kept_bytes=INPUT.itemsize * 20)
+    assert sum(path.stat().st_size for path in tmp_path.glob("inputs-*.bin")) <= INPUT.itemsize * 20
+    assert checkpoints(tmp_path)[0][0] <= checkpoints(tmp_path)[-1][0] - 10
+
+
+def test_what_disappears_while_it_is_read_is_told_apart_from_a_whole_log(tmp_path: Path) -> None:
+    record_hours(tmp_path, 1)
+    seq, _, path = checkpoints(tmp_path)[0]
+    reading = read_after(tmp_path, seq)
+    next(reading)
+    sorted(tmp_path.glob("inputs-*.bin"))[5].unlink()
+    with pytest.raises(JournalError, match="input log: was"):
+        list(reading)
+    path.unlink()
+    with pytest.raises(JournalError, match="was gone"):
+        read_state(path)
 
 
 def test_a_kept_session_can_be_replayed_from_its_beginning(tmp_path: Path) -> None:

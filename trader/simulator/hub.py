@@ -60,12 +60,12 @@ class Subscriber:
             self._last_sim_ns = ns
             await self._send_sim(b'{"e":"simTime","ns":%d}' % ns)
 
-    async def tell(self, name: str, payload: bytes) -> None:
+    async def announce(self, name: str, payload: bytes) -> None:
         """Send something nobody subscribes to."""
         await self._send(_envelope(name, payload) if self.session.combined else payload)
 
     async def _send_sim(self, payload: bytes) -> None:
-        await self.tell(SIM_STREAM, payload)
+        await self.announce(SIM_STREAM, payload)
 
     async def _send(self, message: bytes) -> None:
         await self.connection.send(message, text=True)

@@ -251,7 +251,7 @@ class SimulatorServer:
         await asyncio.sleep(self._options.lifetime_s)
         payload = b'{"e":"serverShutdown","E":%d}' % self._source.server_time_ms()
         with contextlib.suppress(ConnectionClosed):
-            await subscriber.tell(_SHUTDOWN, payload)
+            await subscriber.announce(_SHUTDOWN, payload)
             await asyncio.sleep(NOTICE_S)
             await subscriber.connection.close(_GOING_AWAY, "server shutdown")
 
