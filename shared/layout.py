@@ -211,6 +211,9 @@ SYMBOL_ROW = record(
     ("next_funding_ns", "i8"),  # 0: unknown
     ("drift_bps", "f8"),  # distance of the price from the median of the same asset on the other venues
     ("unconfirmed", "u1"),  # live orders whose state at the venue is not known
+    ("highs_usd", "f8", (PRICE_HISTORY,)),  # of the 1 s bars behind closes_usd: what candles are drawn from
+    ("lows_usd", "f8", (PRICE_HISTORY,)),
+    ("volumes", "f8", (PRICE_HISTORY,)),  # traded quantity
 )
 
 TRADE_ROW = record(

@@ -239,6 +239,7 @@ SYMBOL = record(
     ("closes_usd", "f8", (PRICE_HISTORY,)),  # ring of 1 s closes, at bars % PRICE_HISTORY
     ("highs_usd", "f8", (PRICE_HISTORY,)),
     ("lows_usd", "f8", (PRICE_HISTORY,)),
+    ("volumes", "f8", (PRICE_HISTORY,)),
     ("bars", "i8"),
     ("minute_closes_usd", "f8", (PRICE_HISTORY,)),
     ("minute_bars", "i8"),

@@ -47,6 +47,7 @@ def close_second(symbol: Any, end_ns: int) -> bool:
     symbol.closes_usd[slot] = bar.close
     symbol.highs_usd[slot] = bar.high
     symbol.lows_usd[slot] = bar.low
+    symbol.volumes[slot] = bar.volume
     symbol.bars += 1
     indicators_step(symbol.fast, bar.high, bar.low, bar.close, symbol.closes_usd)
     _into_minute(symbol, bar, end_ns)

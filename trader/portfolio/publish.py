@@ -103,6 +103,9 @@ def _analysis(symbol: Any, row: Any) -> None:
     row.minute_atr_usd = symbol.slow.atr_usd
     bars = symbol.bars
     _unroll(symbol.closes_usd, bars, row.closes_usd)
+    _unroll(symbol.highs_usd, bars, row.highs_usd)
+    _unroll(symbol.lows_usd, bars, row.lows_usd)
+    _unroll(symbol.volumes, bars, row.volumes)
     high = 0.0
     low = 0.0
     for back in range(min(bars, 60)):
