@@ -66,7 +66,7 @@ class Room:
         now_ns = self.input_time_ns()
         self.take([row(InputKind.INSTRUMENT, now_ns, 0, flags=1, a=0.1, b=0.001, c=5.0), *self._market(60_000.0)])
         if reconciled:
-            await self.until(lambda: bool(self.state["reconciled"][0]))
+            await self.until(lambda: self.executor.reconciliations and self.state["reconciled"][0])
         return self
 
     async def kill(self) -> State:

@@ -72,6 +72,7 @@ def point_at_loopback(exchange: Any, port: int) -> None:
     """
     if not port:
         raise ConfigError("venue sim: was without a running simulator, expected one")
+    exchange.enableRateLimit = False  # it answers 429 when it is too much, and nobody else pays for it
     http, ws = f"http://127.0.0.1:{port}", f"ws://127.0.0.1:{port}"
     api = exchange.urls["api"]
     for name, address in list(api.items()):

@@ -72,7 +72,7 @@ class LiveOrder:
         """Set when the venue is asked next: soon while something is unknown, bounded, and rarely while it merely rests."""
         self.asked += 1
         if self.state in (OrderState.PLANNED, OrderState.AMBIGUOUS) or self.done_at_venue or self.cancel_sent:
-            wait_ns = min(FIRST_ASK_NS << min(self.asked, 8), SLOWEST_ASK_NS)
+            wait_ns = min(FIRST_ASK_NS << min(self.asked - 1, 8), SLOWEST_ASK_NS)
         else:
             wait_ns = RESTING_ASK_NS if self.rests else WORKING_ASK_NS
         self.ask_ns = monotonic_ns + wait_ns

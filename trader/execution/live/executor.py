@@ -343,7 +343,6 @@ class Executor:
                 order.cancel_wanted, order.ask_ns = True, 0
             if plan.place is None or now_ns < self._stop_after_ns.get(index, 0):
                 continue
-            self._stop_after_ns[index] = now_ns + STOP_RETRY_NS
             request = OrderRequest(
                 client_id=self.desk.client_id(), symbol=index, side=plan.place.side, qty=plan.place.qty,
                 trigger_usd=plan.place.trigger_usd, reduce_only=True,
@@ -360,6 +359,7 @@ class Executor:
         order.sent_ns = self._clock.monotonic_ns()
         self._noted(answer.outcome)
         if answer.outcome is Outcome.REFUSED:
+            self._stop_after_ns[order.request.symbol] = order.sent_ns + STOP_RETRY_NS
             self._say_once(
                 f"{self._engine.symbols[order.request.symbol]} stop: was refused by the venue ({answer.words}); trying again"
             )
