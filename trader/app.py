@@ -67,6 +67,18 @@ class Feed(Protocol):
         ...
 
 
+class LiveOrders(Protocol):
+    """What carries orders to a venue and brings its reports back, beside the loop."""
+
+    def told(self, events: Events) -> None:
+        """Take what the engine wants of the venue; returns at once."""
+        ...
+
+    async def run(self, engine: Trader) -> None:
+        """Work until cancelled."""
+        ...
+
+
 class Summary(msgspec.Struct, frozen=True, kw_only=True):
     """What a run came to. ``fills_hash`` is the same for the same inputs, to the bit."""
 
@@ -101,6 +113,8 @@ class Trader:
         Called with every batch of events, and with words about a feed that does not answer: for the terminal.
     start
         The state a replayed session began with.
+    live
+        Where orders go; None: they are filled on paper.
     """
 
     def __init__(
@@ -113,8 +127,10 @@ class Trader:
         on_event: Callable[[Events], None],
         on_trouble: Callable[[str], None],
         start: State | None = None,
+        live: LiveOrders | None = None,
     ) -> None:
         self._settings = settings
+        self._live = live
         self._clock = clock
         self._simulated = simulated
         self._on_event = on_event
@@ -138,7 +154,7 @@ class Trader:
         settings, clock = self._settings, self._clock
         folder = settings.folder
         venue = settings.venue_name
-        identity = Identity(venue=venue, symbols=self.symbols)
+        identity = Identity(venue=venue + settings.network, symbols=self.symbols)
         in_memory, told = recover(settings.instance), _events_left(settings.instance)
         left = None if settings.fresh else load(folder, identity, in_memory)
         self.recovered = left is not None
@@ -173,7 +189,7 @@ class Trader:
         if self._start is None:
             archive(settings.folder, now_ns)
             settings.folder.mkdir(parents=True, mode=0o700)
-            return new_state(len(self.symbols), settings.capital_usd, now_ns)
+            return new_state(len(self.symbols), settings.capital_usd, now_ns, live=settings.live)
         discard(settings.folder)
         settings.folder.mkdir(parents=True, mode=0o700)
         state: Any = copy_state(self._start)
@@ -201,6 +217,8 @@ class Trader:
             ]
             return [row(InputKind.NOTE, now_ns, aux=Status.STARTED), *given, *self._kill_inputs()]
         recovered = row(InputKind.NOTE, now_ns, aux=Status.RECOVERED)
+        if self._live is not None:  # what was agreed before the fall is not agreed now
+            self.take([row(InputKind.RECONCILED, now_ns, a=0.0)])
         return [recovered, row(InputKind.GAP, now_ns, aux=Gap.DISCONNECTED), *self._kill_inputs()]
 
     def _kill_inputs(self) -> list[InputRow]:
@@ -222,6 +240,10 @@ class Trader:
     def _log(self, inputs: Inputs) -> None:
         self._journal.append(inputs)
         self._session.append(inputs)
+
+    def input_time_ns(self) -> int:
+        """Return the time of an input that does not come from the feed."""
+        return self._input_time_ns()
 
     def _input_time_ns(self) -> int:
         """Return the time of an input that does not come from the venue."""
@@ -258,6 +280,8 @@ class Trader:
         self._event_ring.push(events)
         self._events.beat(self._clock.now_ns())
         self._ledger.write(events)
+        if self._live is not None:
+            self._live.told(events)
         fills = events[events["kind"] == EventKind.FILL]
         self._fills_hash.add(fills)
         self._counts["events"] += len(events)
@@ -278,6 +302,8 @@ class Trader:
             asyncio.create_task(self.stopping.wait(), name="stop"),
             asyncio.create_task(feed.ended.wait(), name="ended"),
         ]
+        if self._live is not None:
+            tasks.append(asyncio.create_task(self._live.run(self), name="orders"))
         try:
             finished, _ = await asyncio.wait(tasks, timeout=duration_s, return_when=asyncio.FIRST_COMPLETED)
             for task in finished:

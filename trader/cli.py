@@ -8,7 +8,10 @@ from shared.console import exit_codes
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
-@click.option("--paper", is_flag=True, help="Trade on paper: real or simulated data, simulated money. Required.")
+@click.option("--paper", is_flag=True, help="Trade on paper: real or simulated data, simulated money.")
+@click.option("--live", is_flag=True, help="Send real orders, on the venue's test network unless --mainnet. Off by default.")
+@click.option("--i-accept-real-orders", "accept_real_orders", is_flag=True, help="With --live: that orders will be real.")
+@click.option("--mainnet", metavar="VENUE", help="With --live: real money; must be the venue's own name.")
 @click.option(
     "--venue",
     default="binance",
@@ -39,6 +42,9 @@ from shared.console import exit_codes
 def main(
     *,
     paper: bool,
+    live: bool,
+    accept_real_orders: bool,
+    mainnet: str | None,
     venue: str,
     market: str,
     symbols: str | None,
@@ -54,7 +60,7 @@ def main(
     verbose: bool,
     as_json: bool,
 ) -> None:
-    r"""Run the trader: stream market data, trade on paper, obey the tuner and the human.
+    r"""Run the trader: stream market data, trade on paper or live, obey the tuner and the human.
 
     \b
     trader --paper                       real Binance data, paper money
@@ -62,10 +68,11 @@ def main(
     trader --paper --venue sim           a generated market, no network needed
     trader --paper --venue sim --replay recordings/ --speed max
     trader --paper --venue replay --session NAME --speed max
+    trader --live --i-accept-real-orders real orders on the test network; keys from the environment
     """
     with exit_codes():
-        if not paper:
-            raise click.UsageError("--paper: was not given, expected it; this version trades on paper only")
+        if paper == live:
+            raise click.UsageError("--paper: was not given alone, expected either --paper or --live")
         if replay and venue != "sim":
             raise click.UsageError("--replay: goes with --venue sim")
         if venue == "replay" and not session:
@@ -87,6 +94,9 @@ def main(
             session=session,
             fresh=fresh,
             controls=parse_controls(controls),
+            live=live,
+            accept_real_orders=accept_real_orders,
+            mainnet=mainnet,
         )
         run(settings, verbose=verbose, as_json=as_json)
 

@@ -6,6 +6,7 @@ import asyncio
 import json
 import signal
 import sys
+from typing import TYPE_CHECKING
 
 import click
 import msgspec
@@ -15,10 +16,13 @@ import numpy.typing as npt
 from shared.clock import SystemClock, clock_time
 from shared.console import INTERRUPTED
 from shared.events import EventKind, describe
-from trader.app import Summary, Trader
+from trader.app import LiveOrders, Summary, Trader
 from trader.engine.warmup import warm_up
 from trader.settings import Settings
 from trader.venues import Venue
+
+if TYPE_CHECKING:
+    from trader.execution.live.gates import LiveMode
 
 _QUIET = (EventKind.ORDER, EventKind.SIGNAL, EventKind.REGIME_CHANGE, EventKind.FILL)
 
@@ -62,15 +66,17 @@ def run(settings: Settings, *, verbose: bool, as_json: bool) -> None:
     """Run until the end of the feed, the duration, or a signal. Exits 130 after Ctrl-C."""
     clock = SystemClock()
     terminal = Terminal([], verbose=verbose, as_json=as_json)
+    live_mode = _pass_gates(settings, terminal) if settings.live else None
     warm_up(clock, terminal.say)
     venue = Venue(settings)
     try:
         terminal = Terminal(list(venue.symbols), verbose=verbose, as_json=as_json)
         resolved = msgspec.structs.replace(settings, market=venue.market, symbols=tuple(venue.symbols))
         mode = "PAPER · REPLAY" if settings.replays else "PAPER · SIMULATED DATA" if venue.simulated else "PAPER"
+        mode = live_mode.words if live_mode else mode
         where = f" {venue.market}" if venue.simulated else ""
         terminal.say(f"{mode}: {' '.join(resolved.venues)}{where} {', '.join(venue.symbols)}")
-        summary, interrupted = asyncio.run(_run(resolved, venue, clock, terminal))
+        summary, interrupted = asyncio.run(_run(resolved, venue, clock, terminal, live_mode))
     finally:
         venue.close()
     terminal.summary(summary)
@@ -78,7 +84,34 @@ def run(settings: Settings, *, verbose: bool, as_json: bool) -> None:
         sys.exit(INTERRUPTED)
 
 
-async def _run(settings: Settings, venue: Venue, clock: SystemClock, terminal: Terminal) -> tuple[Summary, bool]:
+def _pass_gates(settings: Settings, terminal: Terminal) -> LiveMode:
+    """Return the live mode, or end with the reason why not. Paper runs never load what live orders need."""
+    from trader.execution.live.gates import pass_gates
+
+    def ask(question: str) -> str:
+        terminal.say(f"{question}: ")
+        return sys.stdin.readline()
+
+    return pass_gates(settings, ask)
+
+
+async def _run(
+    settings: Settings, venue: Venue, clock: SystemClock, terminal: Terminal, mode: LiveMode | None
+) -> tuple[Summary, bool]:
+    if mode is None:
+        return await _trade(settings, venue, clock, terminal, None)
+    from trader.execution.live.room import open_room
+
+    room = await open_room(mode, settings, venue, clock, terminal.say)
+    try:
+        return await _trade(msgspec.structs.replace(settings, capital_usd=room.capital_usd), venue, clock, terminal, room)
+    finally:
+        await room.close()
+
+
+async def _trade(
+    settings: Settings, venue: Venue, clock: SystemClock, terminal: Terminal, live: LiveOrders | None
+) -> tuple[Summary, bool]:
     trader = Trader(
         settings,
         venue.symbols,
@@ -87,6 +120,7 @@ async def _run(settings: Settings, venue: Venue, clock: SystemClock, terminal: T
         on_event=terminal.events,
         on_trouble=terminal.say,
         start=venue.start,
+        live=live,
     )
     interrupted = False
 

@@ -38,6 +38,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     session: str | None = None
     fresh: bool = False
     controls: tuple[tuple[int, float], ...] = ()  # index and value of global controls a fresh trader begins with
+    live: bool = False  # real orders; refused unless every gate of trader.execution.live.gates is open
+    accept_real_orders: bool = False
+    mainnet: str | None = None  # the venue's own name: real money
 
     @property
     def venues(self) -> tuple[str, ...]:
@@ -55,9 +58,16 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         return self.venue == REPLAY_VENUE
 
     @property
+    def network(self) -> str:
+        """What tells states of different money apart: nothing on paper."""
+        return "" if not self.live else "-live-mainnet" if self.mainnet else "-live-testnet"
+
+    @property
     def folder(self) -> Path:
         """Where state and ledger are stored. A replay writes nothing into the session it reads."""
         home = home_dir(self.instance)
+        if self.live:
+            return home / "sessions" / (self.session or self.network.removeprefix("-"))
         return home / "replays" / str(self.session) if self.replays else home / "sessions" / (self.session or "current")
 
 

@@ -80,6 +80,11 @@ class Venue:
             raise UsageError(f"symbols: was {','.join(missing)}, expected some of the simulator's {','.join(offered)}")
         self.symbols = settings.symbols or offered
 
+    @property
+    def loopback_port(self) -> int:
+        """The port of the simulator, 0 if the venue is none."""
+        return self._simulator.port if self._simulator else 0
+
     def feed(self, clock: Clock, stats: FeedStats, sink: Sink, state: State, *, hold: bool) -> Any:
         """Return the feed, not yet running; of a replay, from where ``state`` has got to."""
         if self._kept is not None:

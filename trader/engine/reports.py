@@ -82,7 +82,10 @@ def _ended(state: Any, box: Any, index: int, slot: int, reason: int) -> None:
 @compiled
 def on_report(state: Any, box: Any, r: Any) -> None:
     """Take what the venue said of one order. Ignored on paper, and for an instrument there is not."""
-    if not state.live or r.symbol >= state.n_symbols:
+    if not state.live:
+        return
+    state.reports += 1
+    if r.symbol >= state.n_symbols:
         return
     index = r.symbol
     symbol = state.symbols[index]

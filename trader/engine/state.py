@@ -374,6 +374,7 @@ STATE = record(
     ("live", "u1"),  # orders go to a venue; what it reports is what happened
     ("reconciled", "u1"),
     ("unconfirmed", "i8"),  # orders whose state at the venue is not known, as last reconciled
+    ("reports", "i8"),  # reports taken so far: after a crash the executor tells those that are missing, and none twice
     ("spare", ORDER, (1,)),  # where a fill that belongs to no slot is put together
     ("controls", SETTINGS),
     ("equity_usd_1s", "f8", (EQUITY_HISTORY,)),  # ring, at seconds % EQUITY_HISTORY

@@ -1,0 +1,243 @@
+"""Live orders on a venue whose answers are scripted: whatever it says or not, each order exists once and is booked once."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+import pytest
+
+from shared.events import CommandKind, EventKind, Reason
+from tests.live_room import CAPITAL_USD, Room
+from tests.scripted_venue import (
+    HOLD_EVENT,
+    LOSE_ANSWER,
+    LOSE_REQUEST,
+    NEVER_KNOWN,
+    NO_EVENT,
+    REFUSE,
+    TIMEOUT_504,
+    ScriptedVenue,
+)
+
+BUY, CLOSE = CommandKind.MANUAL_BUY, CommandKind.CLOSE
+Play = Callable[[ScriptedVenue, Room], Awaitable[None]]
+
+
+def play(folder: Path, told: Play, *, prepare: Callable[[ScriptedVenue], None] = lambda _: None, reconciled: bool = True) -> None:
+    """Play a story with a venue and a room on it."""
+
+    async def whole() -> None:
+        venue = ScriptedVenue()
+        prepare(venue)
+        await venue.start()
+        room = Room(folder, venue.port)
+        try:
+            await room.start(reconciled=reconciled)
+            await told(venue, room)
+        finally:
+            await room.stop()
+            await venue.stop()
+
+    asyncio.run(whole())
+
+
+def agree(venue: ScriptedVenue, room: Room) -> None:
+    """Hold that position and money are the same at the venue and in the ledger, and that no order was sent twice."""
+    assert room.position == pytest.approx(venue.position, abs=1e-9)
+    assert room.cash == pytest.approx(venue.wallet - venue.position * venue.entry, abs=1e-6)
+    assert len(venue.trades) == sum(1 for order in venue.orders.values() if float(order["executedQty"]) > 0)
+
+
+def test_an_order_that_was_taken_is_booked_once_whatever_becomes_of_the_answer(tmp_path: Path) -> None:
+    async def story(venue: ScriptedVenue, room: Room) -> None:
+        for number, fault in enumerate(("", LOSE_ANSWER, TIMEOUT_504, HOLD_EVENT, NO_EVENT), start=1):
+            venue.script.append(fault)
+            room.by_hand(BUY)
+            await room.until(lambda: room.position > 0)
+            agree(venue, room)
+            await room.until(lambda: room.executor.desk.unconfirmed == 0)
+            room.by_hand(CLOSE)
+            await room.until(lambda: room.position == 0)
+            agree(venue, room)
+            assert venue.requests.count(("POST", "/fapi/v1/order")) == len(venue.placed) == 2 * number, fault
+
+    play(tmp_path, story)
+
+
+def test_an_order_that_was_not_taken_is_in_doubt_until_the_venue_has_said_so_twice_and_is_never_resent(tmp_path: Path) -> None:
+    async def story(venue: ScriptedVenue, room: Room) -> None:
+        for number, fault in enumerate((LOSE_REQUEST, NEVER_KNOWN), start=1):
+            venue.script.append(fault)
+            room.by_hand(BUY)
+            await room.until(lambda: room.executor.desk.unconfirmed == 1)
+            await room.until(lambda seen=number: len(room.of(EventKind.CANCEL)) == seen)  # type: ignore[misc]
+            assert Reason(int(room.of(EventKind.CANCEL)[-1]["reason"])) is Reason.REFUSED_BY_VENUE
+            assert venue.requests.count(("POST", "/fapi/v1/order")) == number
+            assert venue.requests.count(("GET", "/fapi/v1/order")) >= 2 * number
+            assert (room.position, room.cash) == (0.0, CAPITAL_USD)
+
+    play(tmp_path, story)
+
+
+def test_a_refusal_is_over_at_once(tmp_path: Path) -> None:
+    async def story(venue: ScriptedVenue, room: Room) -> None:
+        venue.script.append(REFUSE)
+        room.by_hand(BUY)
+        await room.until(lambda: room.of(EventKind.CANCEL))
+        assert not room.of(EventKind.ORDER_STATE)
+        assert venue.requests.count(("GET", "/fapi/v1/order")) == 0
+
+    play(tmp_path, story)
+
+
+def test_a_position_has_a_stop_at_the_venue_that_follows_it_and_goes_with_it(tmp_path: Path) -> None:
+    async def story(venue: ScriptedVenue, room: Room) -> None:
+        room.by_hand(BUY)
+        await room.until(lambda: resting(venue) == [(0.05, 59_400.0)])
+        room.by_hand(BUY, 6_000.0)
+        await room.until(lambda: resting(venue) == [(0.15, 59_400.0)])
+        room.by_hand(CLOSE)
+        await room.until(lambda: not resting(venue))
+        agree(venue, room)
+
+    play(tmp_path, story)
+
+
+def resting(venue: ScriptedVenue) -> list[tuple[float, float]]:
+    return [(float(s["quantity"]), float(s["triggerPrice"])) for s in venue.stops.values() if s["algoStatus"] == "NEW"]
+
+
+@pytest.mark.parametrize("quietly", [False, True])
+def test_a_stop_that_the_venue_carries_out_closes_the_position_in_the_ledger(tmp_path: Path, *, quietly: bool) -> None:
+    async def story(venue: ScriptedVenue, room: Room) -> None:
+        room.by_hand(BUY)
+        await room.until(lambda: resting(venue))
+        await venue.trigger(quietly=quietly)
+        await room.until(lambda: room.position == 0, within_s=15)
+        agree(venue, room)
+        assert len(room.of(EventKind.STOP_LOSS)) == 1
+        await room.until(lambda: not room.executor.desk.orders)
+
+    play(tmp_path, story)
+
+
+def test_what_a_human_did_elsewhere_blocks_entries_and_is_not_repaired(tmp_path: Path) -> None:
+    async def story(venue: ScriptedVenue, room: Room) -> None:
+        venue.position, venue.entry = 0.4, 60_000.0
+        room.executor._reconcile_ns = 0
+        await room.until(lambda: not room.state["reconciled"][0])
+        assert "BTCUSDT position: was 0.4 at the venue, expected 0 as in the ledger" in room.said[-1]
+        assert len(room.of(EventKind.DISCREPANCY)) == 1
+        room.by_hand(BUY)
+        await room.until(lambda: room.of(EventKind.CONFIG_REFUSED))
+        assert not venue.placed
+        venue.position = 0.0
+        await room.until(lambda: room.state["reconciled"][0])
+
+    play(tmp_path, story)
+
+
+def test_a_position_that_was_there_before_is_not_taken_over(tmp_path: Path) -> None:
+    def prepare(venue: ScriptedVenue) -> None:
+        venue.position, venue.entry = 0.4, 60_000.0
+
+    async def story(venue: ScriptedVenue, room: Room) -> None:
+        await room.until(lambda: room.said)
+        assert "NOT RECONCILED" in room.said[-1]
+        assert not room.state["reconciled"][0]
+        assert not venue.placed
+
+    play(tmp_path, story, prepare=prepare, reconciled=False)
+
+
+def test_an_empty_answer_is_not_a_flat_answer(tmp_path: Path) -> None:
+    async def story(venue: ScriptedVenue, room: Room) -> None:
+        room.by_hand(BUY)
+        await room.until(lambda: resting(venue))
+        venue.empty_positions = True
+        room.executor._reconcile_ns = 0
+        await room.until(lambda: not room.state["reconciled"][0])
+        assert room.position == pytest.approx(0.05)
+        assert len(venue.placed) == 1, "nothing is traded on it"
+
+    play(tmp_path, story)
+
+
+def test_a_silent_venue_blocks_entries_and_keeps_position_and_stop(tmp_path: Path) -> None:
+    async def story(venue: ScriptedVenue, room: Room) -> None:
+        room.by_hand(BUY)
+        await room.until(lambda: resting(venue))
+        room.executor._answered_ns -= 60_000_000_000  # nothing was heard for a minute
+        room.executor._tell_status()
+        assert not room.state["reconciled"][0]
+        assert room.position == pytest.approx(0.05)
+        await room.until(lambda: room.state["reconciled"][0])
+        assert resting(venue)
+
+    play(tmp_path, story)
+
+
+def test_a_cut_stream_loses_no_fill(tmp_path: Path) -> None:
+    async def story(venue: ScriptedVenue, room: Room) -> None:
+        await venue.cut()
+        room.by_hand(BUY)
+        await room.until(lambda: room.position > 0)
+        agree(venue, room)
+
+    play(tmp_path, story)
+
+
+async def moment(name: str, venue: ScriptedVenue, room: Room, before: int) -> None:
+    """Wait for the moment of a kill."""
+    if name == "journalled":
+        await room.until(lambda: room.journal.last_order() > before)
+    elif name == "sent":
+        await room.until(lambda: venue.requests[-1] == ("POST", "/fapi/v1/order"))
+    else:
+        await room.until(lambda: not room.executor.desk.unconfirmed)
+
+
+def test_a_trader_killed_at_any_moment_finds_its_orders_again(tmp_path: Path) -> None:
+    async def whole() -> None:
+        venue = ScriptedVenue()
+        await venue.start()
+        room = await Room(tmp_path, venue.port).start()
+        for name in ("journalled", "sent", "settled"):
+            for fault in ("", LOSE_ANSWER, LOSE_REQUEST) if name == "sent" else ("", LOSE_ANSWER):
+                posts = venue.requests.count(("POST", "/fapi/v1/order"))
+                venue.script.append(fault)
+                orders = room.journal.last_order()
+                room.by_hand(CLOSE if room.position else BUY)
+                await moment(name, venue, room, orders)
+                state = await room.kill()
+                venue.script.clear()
+                room = await Room(tmp_path, venue.port, state, settling_s=0.2).start()
+                await room.until(lambda room=room: not room.executor.desk.unconfirmed)  # type: ignore[misc]
+                agree(venue, room)
+                assert venue.requests.count(("POST", "/fapi/v1/order")) <= posts + 1, (name, fault)
+        await room.stop()
+        await venue.stop()
+
+    asyncio.run(whole())
+
+
+def test_a_report_that_never_reached_the_engine_is_told_after_the_restart_and_one_that_did_is_not(tmp_path: Path) -> None:
+    async def whole() -> None:
+        venue = ScriptedVenue()
+        await venue.start()
+        room = await Room(tmp_path, venue.port).start()
+        room.by_hand(BUY)
+        before = room.engine.fork().state  # what is left if the machine loses the last second
+        await room.until(lambda: room.position > 0)
+        after = await room.kill()
+        for state, position in ((after, 0.05), (before, 0.05)):
+            again = await Room(tmp_path, venue.port, state).start(reconciled=False)
+            await again.until(lambda room=again: room.position > 0)  # type: ignore[misc]
+            assert again.position == pytest.approx(position)
+            agree(venue, again)
+            await again.kill()
+        await venue.stop()
+
+    asyncio.run(whole())

@@ -1,0 +1,75 @@
+"""What must hold before a live order can exist. Checked before anything is made, in words that say what to do."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from shared.errors import ConfigError
+from trader.execution.live.keys import Keys, load_keys
+
+if TYPE_CHECKING:
+    from trader.settings import Settings
+
+SIM = "sim"
+VENUES = ("binance", "hyperliquid")
+LOOPBACK_KEYS = "binance"  # the local exchange speaks Binance's protocols and checks their signatures
+
+
+class LiveMode(msgspec.Struct, frozen=True, kw_only=True):
+    """That orders are real, and where: the only thing from which an executor can be made.
+
+    Attributes
+    ----------
+    venue
+        ``binance``, ``hyperliquid``, or ``sim`` for the local exchange.
+    mainnet
+        Whether it is real money; else the venue's test network.
+    """
+
+    venue: str
+    market: str
+    mainnet: bool
+    keys: Keys
+
+    @property
+    def words(self) -> str:
+        """How the mode is called on the terminal."""
+        return (
+            "LIVE · LOCAL EXCHANGE" if self.venue == SIM else "LIVE · MAINNET · REAL MONEY" if self.mainnet else "LIVE · TESTNET"
+        )
+
+
+def pass_gates(settings: Settings, ask: Callable[[str], str]) -> LiveMode:
+    """Return the mode if every gate is open.
+
+    Parameters
+    ----------
+    ask
+        Asks the human a question and returns the answer; used on the main network only.
+
+    Errors
+    ------
+    ConfigError
+        For the first gate that is shut.
+    """
+    venue = settings.venue.partition("-")[0]
+    if venue not in (*VENUES, SIM):
+        raise ConfigError(f"venue: was {settings.venue!r}, expected one of {', '.join((*VENUES, SIM))} with --live")
+    if not settings.accept_real_orders:
+        raise ConfigError("--i-accept-real-orders: was not given, expected it with --live; nothing was sent")
+    named = settings.mainnet
+    if named is not None and named != venue:
+        raise ConfigError(
+            f"--mainnet: was {named!r}, expected the venue's own name, {venue!r}; without it the test network is used"
+        )
+    if named is not None and venue == SIM:
+        raise ConfigError("--mainnet: was given with the local exchange, expected a real venue")
+    keys = load_keys(LOOPBACK_KEYS if venue == SIM else venue, testnet=named is None)
+    if named is not None:
+        typed = ask(f"REAL MONEY: orders will be sent to {venue}. Type the venue's name to go on").strip()
+        if typed != venue:
+            raise ConfigError(f"confirmation: was {typed!r}, expected {venue!r}; nothing was sent")
+    return LiveMode(venue=venue, market=settings.market, mainnet=named is not None, keys=keys)

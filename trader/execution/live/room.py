@@ -1,0 +1,86 @@
+"""Live execution joined to a trader: an opened account before it is made, an executor while it runs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from shared.clock import Clock
+from shared.errors import ConfigError
+from trader.execution.live.connect import Account, connect
+from trader.execution.live.executor import Engine, Events, Executor
+from trader.execution.live.gates import LiveMode
+from trader.execution.live.journal import OrderJournal
+
+if TYPE_CHECKING:
+    from trader.settings import Settings
+
+JOURNAL_FILE = "orders.sqlite"
+
+
+class LiveRoom:
+    """Live orders of one trader.
+
+    Attributes
+    ----------
+    capital_usd
+        What a fresh ledger begins with.
+    """
+
+    def __init__(self, account: Account, folder: Path, capital_usd: float, clock: Clock, say: Callable[[str], None]) -> None:
+        self.capital_usd = capital_usd
+        self._account = account
+        self._folder = folder
+        self._clock = clock
+        self._say = say
+        self._executor: Executor | None = None
+
+    def told(self, events: Events) -> None:
+        """Take what the engine wants of the venue; what it wanted before :meth:`run` is ended there as never sent."""
+        if self._executor is not None:
+            self._executor.told(events)
+
+    async def run(self, engine: Engine) -> None:
+        """Work until cancelled."""
+        journal = OrderJournal(self._folder / JOURNAL_FILE)
+        try:
+            self._executor = Executor(
+                self._account.venue, engine, journal, self._clock, np.random.default_rng(),
+                opened_ms=self._account.opened_ms, say=self._say,
+            )  # fmt: skip
+            await self._executor.run()
+        finally:
+            self._executor = None
+            journal.close()
+
+    async def close(self) -> None:
+        """Close every connection."""
+        await self._account.venue.close()
+
+
+async def open_room(mode: LiveMode, settings: Settings, venue: Any, clock: Clock, say: Callable[[str], None]) -> LiveRoom:
+    """Open the account, before anything is made that would have to be taken back.
+
+    Parameters
+    ----------
+    venue
+        The resolved venue of the data: its symbols, and the port of a local exchange.
+
+    Errors
+    ------
+    ConfigError
+        If the key is not good for it, or the account holds less than the capital.
+    FeedError
+        If the venue does not answer.
+    """
+    account = await connect(mode, venue.symbols, loopback_port=venue.loopback_port)
+    fresh = settings.fresh or not (settings.folder / JOURNAL_FILE).exists()
+    if fresh and account.cash_usd < settings.capital_usd:
+        await account.venue.close()
+        raise ConfigError(
+            f"capital: was {settings.capital_usd:,.2f} USD, expected at most the account's {account.cash_usd:,.2f}; use --capital"
+        )
+    return LiveRoom(account, settings.folder, settings.capital_usd, clock, say)
