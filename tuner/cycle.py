@@ -86,13 +86,14 @@ class Decider:
         prompt = build_prompt(snapshot, symbol, passages)
         expires_ns = snapshot.taken_ns + int(limits.valid_for_s * NS_PER_S)
         reply = self._ask(prompt, (expires_ns - self._parts.clock.now_ns()) / NS_PER_S)
+        self._tell_fallbacks(reply, snapshot.facts(symbol).index)
         decision = _decision(reply, symbol)
         self._watch(ok=not decision.error, error=decision.error)
         verdict = judge(snapshot, decision, self._history, limits, self._parts.clock.now_ns())
         case = account.Case(
             decision_id=self._parts.audit.new_decision_id(),
             fired=fired, snapshot=snapshot, prompt=prompt, reply=reply, decision=decision, verdict=verdict,
-            advisor=self._parts.choice.advisor.name, corpus=self._parts.knowledge.corpus,
+            advisor=reply.advisor or self._parts.choice.advisor.name, corpus=self._parts.knowledge.corpus,
         )  # fmt: skip
         for event in account.judged_events(case):
             self._parts.publisher.push(event)
@@ -142,6 +143,12 @@ class Decider:
         elapsed_ms = (clock.monotonic_ns() - started_ns) / NS_PER_MS
         reply = self._call.result or Reply(error=f"{advisor.name}: ended without an answer", model=advisor.model)
         return msgspec.structs.replace(reply, latency_ms=reply.latency_ms or elapsed_ms)
+
+    def _tell_fallbacks(self, reply: Reply, symbol: int) -> None:
+        """Tell everyone who was asked and could not answer."""
+        for text in reply.fallbacks:
+            self._parts.publisher.push(TunerEvent(kind=TunerEventKind.FALLBACK, symbol=symbol, text=text))
+            self._parts.log.line("FALLBACK", text)
 
     def _watch(self, *, ok: bool, error: str) -> None:
         """Tell the breaker how the call went, and everyone if that changed whether the advisor may be asked."""
