@@ -116,6 +116,7 @@ class Decider:
         prompt = build_prompt(snapshot, symbol, self._retrieve(snapshot, fired, symbol))
         expires_ns = snapshot.taken_ns + int(limits.valid_for_s * NS_PER_S)
         reply = self._ask(prompt, (expires_ns - parts.clock.now_ns()) / NS_PER_S)
+        self._tell_fallbacks(reply, snapshot.facts(symbol).index)
         decision = _decision(reply, symbol)
         if self.stop is None:
             self._watch(ok=not decision.error, error=decision.error)
@@ -126,7 +127,7 @@ class Decider:
         case = account.Case(
             decision_id=parts.audit.new_decision_id(), fired=fired, snapshot=snapshot, prompt=prompt, reply=reply,
             decision=decision, verdict=judge(snapshot, decision, history, limits, now_ns, grounds),
-            advisor=parts.choice.advisor.name, corpus=parts.knowledge.corpus, history=history, limits=limits, grounds=grounds,
+            advisor=reply.advisor or parts.choice.advisor.name, corpus=parts.knowledge.corpus, history=history, limits=limits, grounds=grounds,
             judged_ns=now_ns, stopped=self.stop is not None,
         )  # fmt: skip
         return case, expires_ns
@@ -212,6 +213,12 @@ class Decider:
         limits |= {"cost_hour_limit_usd": budget.limits.cost_hour_usd, "cost_day_limit_usd": budget.limits.cost_day_usd}
         used = msgspec.structs.asdict(budget.usage(self._parts.clock.now_ns()))
         self._parts.publisher.update(**used, **limits)
+
+    def _tell_fallbacks(self, reply: Reply, symbol: int) -> None:
+        """Tell everyone who was asked and could not answer."""
+        for text in reply.fallbacks:
+            self._parts.publisher.push(TunerEvent(kind=TunerEventKind.FALLBACK, symbol=symbol, text=text))
+            self._parts.log.line("FALLBACK", text)
 
     def _watch(self, *, ok: bool, error: str) -> None:
         """Tell the breaker how the call went, and everyone if that changed whether the advisor may be asked."""

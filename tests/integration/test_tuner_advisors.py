@@ -18,6 +18,7 @@ from shared.events import Action
 from tests.support_tuner import make_snapshot, reply_object, reply_text
 from tuner.advisors.base import Reply
 from tuner.advisors.claude import ClaudeAdvisor
+from tuner.advisors.grammar import for_grammar
 from tuner.advisors.ollama import OllamaAdvisor
 from tuner.advisors.replay import ReplayAdvisor
 from tuner.advisors.select import Wanted, choose
@@ -97,7 +98,7 @@ def stalling(handler: BaseHTTPRequestHandler, server: Server) -> None:
     server.released.wait(20)
 
 
-def message(*blocks: dict[str, Any], stop: str = "end_turn", **usage: int) -> dict[str, Any]:
+def message(*blocks: dict[str, Any], stop: str = "end_turn", **usage: Any) -> dict[str, Any]:
     """Return a message as the API sends it."""
     return {
         "id": "msg_1", "type": "message", "role": "assistant", "model": "claude-haiku-5-5", "content": list(blocks),
@@ -112,20 +113,27 @@ def text_block(text: str = TEXT) -> dict[str, Any]:
 THINKING = {"type": "thinking", "thinking": "Let me see.", "signature": "x"}
 
 
-def ask_claude(server: Server, deadline_s: float = 10.0, structured: Any = "format", model: str = "claude-haiku-5-5") -> Reply:
-    advisor = ClaudeAdvisor(api_key=KEY, base_url=server.url, model=model, clock=SystemClock(), structured=structured)
+def ask_claude(server: Server, deadline_s: float = 10.0, structure: Any = "format", model: str = "claude-haiku-5-5") -> Reply:
+    advisor = ClaudeAdvisor(api_key=KEY, base_url=server.url, model=model, clock=SystemClock(), structure=structure)
     reply = advisor.propose(PROMPT, SCHEMA, deadline_s)
     assert KEY not in reply.error
     return reply
 
 
 def test_claude_is_asked_once_with_the_schema_and_answers() -> None:
-    cached = message(text_block(), cache_read_input_tokens=4000, cache_creation_input_tokens=100)
+    cached = message(
+        text_block(),
+        cache_read_input_tokens=4000,
+        cache_creation_input_tokens=100,
+        cache_creation={"ephemeral_5m_input_tokens": 60, "ephemeral_1h_input_tokens": 40},
+        output_tokens_details={"thinking_tokens": 150},
+    )
     with serving(sending(cached)) as server:
         reply = ask_claude(server)
     assert (reply.error, reply.text, reply.model, reply.stop_reason) == ("", TEXT, "claude-haiku-5-5", "end_turn")
     assert (reply.input_tokens, reply.output_tokens, reply.cache_read_tokens) == (5100, 200, 4000)
-    assert reply.cost_usd == pytest.approx((1000 * 0.10 + 200 * 0.50 + 4000 * 0.01 + 100 * 0.125) / 1e6)
+    assert (reply.cache_write_tokens, reply.thinking_tokens, reply.advisor) == (100, 150, "claude")
+    assert reply.cost_usd == pytest.approx((1000 * 0.10 + 200 * 0.50 + 4000 * 0.01 + 60 * 0.125 + 40 * 0.20) / 1e6)
     assert reply.latency_ms > 0
     (asked,) = server.asked
     assert asked["output_config"] == {"effort": "low", "format": {"type": "json_schema", "schema": SCHEMA}}
@@ -147,7 +155,7 @@ def test_a_model_without_effort_is_not_sent_one() -> None:
 def test_a_compatible_server_is_asked_by_a_forced_tool() -> None:
     block = {"type": "tool_use", "id": "t1", "name": "decide", "input": reply_object("PAUSE")}
     with serving(sending(message(block, stop="tool_use"))) as server:
-        reply = ask_claude(server, structured="tool")
+        reply = ask_claude(server, structure="tool")
     assert parse_reply(reply.text, ["BTCUSDT"]).action is Action.PAUSE
     assert server.asked[0]["tool_choice"] == {"type": "tool", "name": "decide"}
     assert server.asked[0]["tools"][0]["input_schema"] == SCHEMA
@@ -206,11 +214,11 @@ def test_ollama_is_asked_for_the_schema_without_chance_or_thoughts() -> None:
         reply = ask_ollama(server)
     assert (reply.error, reply.text, reply.input_tokens, reply.output_tokens) == ("", TEXT, 2100, 150)
     (asked,) = server.asked
-    assert asked["format"] == SCHEMA
+    assert asked["format"] == for_grammar(SCHEMA)
     assert asked["options"]["temperature"] == 0
     assert {"seed", "num_ctx", "num_predict"} <= set(asked["options"])
     assert (asked["think"], asked["stream"], asked["keep_alive"]) == (False, False, "30m")
-    assert json.dumps(SCHEMA) in asked["messages"][1]["content"]
+    assert json.dumps(for_grammar(SCHEMA)) in asked["messages"][0]["content"]
 
 
 OLLAMA_FAILURES = {
