@@ -11,12 +11,14 @@ from shared.console import exit_codes
 @click.option("--paper", is_flag=True, help="Trade on paper: real or simulated data, simulated money. Required.")
 @click.option(
     "--venue",
-    type=click.Choice(["binance", "sim", "replay"]),
+    type=click.Choice(["binance", "hyperliquid", "sim", "replay"]),
     default="binance",
     show_default=True,
     help="Where data comes from.",
 )
-@click.option("--market", type=click.Choice(["spot", "usdm"]), default="usdm", show_default=True, help="Spot, or perpetuals.")
+@click.option(
+    "--market", type=click.Choice(["spot", "usdm", "hyperliquid"]), default="usdm", show_default=True, help="Spot, or perpetuals."
+)
 @click.option("--symbols", help="For example BTCUSDT,ETHUSDT. [default: BTC, ETH and SOL, or all the simulator has]")
 @click.option("--capital", type=float, default=100_000.0, show_default=True, help="Paper capital, USD.")
 @click.option("--duration", type=click.FloatRange(min=0.1), help="Stop after this many seconds.")
@@ -55,6 +57,7 @@ def main(
 
     \b
     trader --paper                       real Binance data, paper money
+    trader --paper --venue hyperliquid --symbols BTC,ETH
     trader --paper --venue sim           a generated market, no network needed
     trader --paper --venue sim --replay recordings/ --speed max
     trader --paper --venue replay --session NAME --speed max

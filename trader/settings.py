@@ -12,6 +12,8 @@ from shared.params import CONTROLS, MAX_SYMBOLS, index_of
 from shared.paths import home_dir
 
 DEFAULT_SYMBOLS = ("BTCUSDT", "ETHUSDT", "SOLUSDT")
+DEFAULT_COINS = ("BTC", "ETH", "SOL")  # Hyperliquid names perpetuals by their coin alone
+HYPERLIQUID = "hyperliquid"
 REPLAY_VENUE = "replay"
 _SYMBOL = re.compile(r"^[A-Z0-9_]{2,24}$")
 

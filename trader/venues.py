@@ -15,7 +15,7 @@ from trader.backtest.replay import KeptSession
 from trader.engine.state import State
 from trader.feeds.kept import KeptFeed, parse_speed
 from trader.feeds.stats import FeedStats
-from trader.settings import DEFAULT_SYMBOLS, Settings
+from trader.settings import DEFAULT_COINS, DEFAULT_SYMBOLS, HYPERLIQUID, Settings
 from trader.simulated import OwnedSimulator, SimulatorInfo, running_simulator, start_simulator
 
 Sink = Callable[[npt.NDArray[np.void]], None]
@@ -39,6 +39,8 @@ class Venue:
         self.simulated = settings.venue == "sim" or settings.replays
         self.market = settings.market
         self.symbols = settings.symbols or DEFAULT_SYMBOLS
+        if settings.venue == HYPERLIQUID:
+            self.market, self.symbols = HYPERLIQUID, settings.symbols or DEFAULT_COINS
         if settings.replays:
             self._open_session()
         elif self.simulated:
@@ -87,10 +89,20 @@ class Venue:
         from trader.feeds.binance.feed import BinanceFeed
         from trader.feeds.binance.venue import endpoints, loopback
 
+        if self.market == HYPERLIQUID:
+            return self._hyperliquid(clock, stats, sink)
         market: Any = self.market
         where = loopback(market, self._simulator.port) if self._simulator else endpoints(market)
         rng = np.random.default_rng(self._settings.seed)
         return BinanceFeed(where, self.symbols, clock=clock, rng=rng, stats=stats, sink=sink, hold=hold, sim=self.simulated)
+
+    def _hyperliquid(self, clock: Clock, stats: FeedStats, sink: Sink) -> Any:
+        from trader.feeds.hyperliquid.feed import HyperliquidFeed
+        from trader.feeds.hyperliquid.venue import endpoints, loopback
+
+        where = loopback(self._simulator.port) if self._simulator else endpoints()
+        rng = np.random.default_rng(self._settings.seed)
+        return HyperliquidFeed(where, self.symbols, clock=clock, rng=rng, stats=stats, sink=sink, sim=self.simulated)
 
     def close(self) -> None:
         """Stop the simulator if this trader started it."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Protocol
 
 import msgspec
@@ -42,6 +43,13 @@ class SocketLimits(msgspec.Struct, frozen=True, kw_only=True):
     backoff_cap_s: float = 30.0
     stable_s: float = 30.0
     max_bytes: int = 16 * 1024 * 1024
+
+
+class Keepalive(msgspec.Struct, frozen=True):
+    """A message that a venue wants to hear now and then: its text, and how often, seconds."""
+
+    frame: str
+    every_s: float
 
 
 class Receiver(Protocol):
@@ -84,6 +92,8 @@ class Socket:
         Counters to keep.
     direct
         Ignore the proxy settings of the environment.
+    keepalive
+        Said for as long as the connection stands; None: the protocol's own pings do.
     """
 
     def __init__(
@@ -98,6 +108,7 @@ class Socket:
         stats: FeedStats,
         limits: SocketLimits,
         direct: bool = False,
+        keepalive: Keepalive | None = None,
     ) -> None:
         self._url = url
         self._subscribe_frames = subscribe_frames
@@ -108,6 +119,7 @@ class Socket:
         self._stats = stats
         self._limits = limits
         self._direct = direct
+        self._keepalive = keepalive
         self._unseen: set[str] = set()
         self._last_data_ns = 0
         self._verdict = ""
@@ -155,6 +167,7 @@ class Socket:
         self._stats.sockets_open += 1
         self._receiver.on_connected()
         watchdog = asyncio.create_task(self._watch(connection))
+        alive = asyncio.create_task(self._keep_alive(connection))
         try:
             for frame in self._subscribe_frames:
                 await connection.send(frame)
@@ -163,6 +176,7 @@ class Socket:
             self._note(self._verdict or f"was closed ({error})")
         finally:
             watchdog.cancel()
+            alive.cancel()
             self._stats.sockets_open -= 1
             self._receiver.on_disconnected()
 
@@ -178,6 +192,14 @@ class Socket:
         if stream in self._unseen:
             self._unseen.discard(stream)
             self._stats.silent_streams.discard(stream)
+
+    async def _keep_alive(self, connection: ClientConnection) -> None:
+        if self._keepalive is None:
+            return
+        with suppress(ConnectionClosed):  # whoever receives hears of it
+            while True:
+                await asyncio.sleep(self._keepalive.every_s)
+                await connection.send(self._keepalive.frame)
 
     async def _watch(self, connection: ClientConnection) -> None:
         """Name streams that never spoke; close the connection if all are silent."""
