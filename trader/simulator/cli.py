@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     default=0.0,
     help="Hyperliquid: least seconds between full books; 5.25 as in 2026.",
 )
+@click.option("--lifetime", metavar="S", type=click.FloatRange(min=0.1), help="Announce the end of each connection after S s.")
 @click.option("--once", is_flag=True, help="Exit when the flow has ended and all clients have left.")
 @click.option("--instance", help="Instance whose folder gets simulator.json (or TRADER_INSTANCE).")
 @click.option(
@@ -60,6 +61,7 @@ def main(
     port: int,
     duration: float | None,
     book_every: float,
+    lifetime: float | None,
     once: bool,
     instance: str | None,
     with_parent: bool,
@@ -76,7 +78,7 @@ def main(
         source = _open_source(clock, path=path, market=market, symbols=symbols, seed=seed, duration_s=duration)
         from trader.simulator.server import ServerOptions
 
-        options = ServerOptions(port=port, speed=pace, once=once)
+        options = ServerOptions(port=port, speed=pace, once=once, lifetime_s=lifetime)
         make = partial(_server, source, options, clock, book_every)
         sys.exit(asyncio.run(_serve(source, make, options, name, with_parent=with_parent, as_json=as_json)))
 

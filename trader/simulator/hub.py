@@ -51,8 +51,12 @@ class Subscriber:
             self._last_sim_ns = ns
             await self._send_sim(b'{"e":"simTime","ns":%d}' % ns)
 
+    async def tell(self, name: str, payload: bytes) -> None:
+        """Send something nobody subscribes to."""
+        await self._send(_envelope(name, payload) if self.session.combined else payload)
+
     async def _send_sim(self, payload: bytes) -> None:
-        await self._send(_envelope(SIM_STREAM, payload) if self.session.combined else payload)
+        await self.tell(SIM_STREAM, payload)
 
     async def _send(self, message: bytes) -> None:
         await self.connection.send(message, text=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import http
 from collections import deque
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
 
@@ -28,6 +29,9 @@ HOST = "127.0.0.1"
 _PING_S = {Market.SPOT: (20.0, 60.0), Market.USDM: (180.0, 600.0)}  # interval, and time for the pong
 _CONTROL_PER_S = {Market.SPOT: 5, Market.USDM: 10}
 _TOO_MANY = 1008
+_GOING_AWAY = 1001
+NOTICE_S = 5.0  # the venue promises none
+_SHUTDOWN = "!serverShutdown"
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +50,8 @@ class ServerOptions:
         Longest wait for the REST depth requests, wall seconds.
     start_grace_s
         How long the first subscription without depth waits for one with depth before the flow starts, wall seconds.
+    lifetime_s
+        Wall seconds after which a connection is announced to end; it is closed :data:`NOTICE_S` later. None: it may stay.
     """
 
     port: int = 0
@@ -53,6 +59,7 @@ class ServerOptions:
     once: bool = False
     gate_deadline_s: float = 5.0
     start_grace_s: float = 1.0
+    lifetime_s: float | None = None
 
 
 class SimulatorServer:
@@ -158,14 +165,27 @@ class SimulatorServer:
             return
         subscriber = Subscriber(connection, endpoint)
         self._hub.add(subscriber)
+        ending = asyncio.create_task(self._end(subscriber))
         try:
             await self._commit(subscriber, _url_subscription(endpoint))
             await self._read(connection, subscriber)
         except ConnectionClosed:
             pass
         finally:
+            ending.cancel()
             self._hub.drop(subscriber)
             self._gate.touch()
+
+    async def _end(self, subscriber: Subscriber) -> None:
+        """Announce the end of a connection as the venue does, and bring it about."""
+        if self._options.lifetime_s is None:
+            return
+        await asyncio.sleep(self._options.lifetime_s)
+        payload = b'{"e":"serverShutdown","E":%d}' % self._source.server_time_ms()
+        with suppress(ConnectionClosed):
+            await subscriber.tell(_SHUTDOWN, payload)
+            await asyncio.sleep(NOTICE_S)
+            await subscriber.connection.close(_GOING_AWAY, "server shutdown")
 
     async def _read(self, connection: ServerConnection, subscriber: Subscriber) -> None:
         limit = _CONTROL_PER_S[self._source.market]

@@ -171,6 +171,7 @@ class HyperliquidFeed:
         streams = [f"{subscription['type']}:{subscription['coin']}" for subscription in wanted]
         # A quiet coin may have no quote, trade or candle for a minute; its book and context always come.
         certain = [stream for stream in streams if stream.startswith((f"{BOOK}:", f"{CONTEXT}:"))]
+        limits = self._endpoints.stale_s()
         if self._sim:  # last: a replay begins when it is asked for its time
             wanted = [*wanted, {"type": SIM_TIME}]
         return Socket(
@@ -183,6 +184,7 @@ class HyperliquidFeed:
             stats=self.stats,
             limits=self._limits,
             direct=self._endpoints.direct,
+            stream_stale_s={stream: limits[stream.partition(":")[0]] for stream in certain},
             keepalive=Keepalive('{"method":"ping"}', PING_EVERY_S),
         )
 
@@ -192,6 +194,7 @@ class HyperliquidFeed:
             await asyncio.sleep(_IDLE_TURN_S)
             if not self._sim and self.stats.connected:
                 self.handler.check()
+                self.stats.feed_lag_ms = self.handler.lag.median_ms(self._clock.now_ns(), 0.0)
             self.deliver()
 
 

@@ -45,6 +45,7 @@ from trader.feeds.hyperliquid.venue import (
 )
 from trader.feeds.rows import RowBuffer, append_levels, pack_row
 from trader.feeds.stats import FeedStats
+from trader.feeds.venue_clock import LagMeter
 
 _SIDES = {"A": SELL_TAKER, "B": 0}
 _TICK_NS = NS_PER_S  # simulated time without data becomes a TIMER this often, so that silence is noticed in a fast replay too
@@ -85,6 +86,8 @@ class HyperliquidHandler:
 
     Attributes
     ----------
+    lag
+        How old books are on arrival; the venue tells its time nowhere else, so its clock's offset is part of it.
     sim_ended
         Whether the simulator said that nothing more comes.
     unacknowledged
@@ -98,6 +101,7 @@ class HyperliquidHandler:
         self._rows = RowBuffer(holding=False)
         self._stale_ns = {channel: int(limit_s * NS_PER_S) for channel, limit_s in endpoints.stale_s().items()}
         self._heard_ns: dict[str, int] = {}  # each stream that has a rhythm: when it was last heard, or first missed
+        self.lag = LagMeter()
         self._ticked_ns = 0
         self._sim_ns = 0
         self.sim_ended = False
@@ -206,6 +210,7 @@ class HyperliquidHandler:
         if coin is None:
             return ""
         if crossed(book.bids, book.asks):
+            self._stats.crossed_books += 1
             self._lose_book(coin, now_ns)
             raise FeedError(f"l2Book.{book.coin}: was bid {book.bids[0][0]} at ask {book.asks[0][0]}, expected bids below asks")
         if book.bids and book.asks:
@@ -218,6 +223,7 @@ class HyperliquidHandler:
         if not coin.book_good and coin.books_lost:
             self._stats.resyncs += 1
         coin.book_good = True
+        self.lag.add(now_ns, book.time_ms)
         append_levels(
             self._rows.tail,
             InputKind.SNAPSHOT,

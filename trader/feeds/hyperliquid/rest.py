@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import difflib
-import math
 from collections.abc import Sequence
 from types import TracebackType
 from typing import Any, Self
@@ -26,11 +25,11 @@ from trader.feeds.hyperliquid.venue import (
     MIN_NOTIONAL_USD,
     MINUTE_MS,
     MOST_PRICE_DECIMALS,
-    SIGNIFICANT_FIGURES,
     TOO_MANY,
     Endpoints,
 )
 from trader.feeds.instruments import Instrument
+from trader.feeds.rounding import price_step
 
 _TIMEOUT_S = 10.0
 _ATTEMPTS = 4
@@ -146,14 +145,6 @@ class HyperliquidRest:
         return np.array(rows[-minutes:], np.float64).reshape(-1, 6)
 
 
-def price_step(price: float, sz_decimals: int) -> float:
-    """Return the step of prices near ``price``: 5 significant figures, at most 6 - szDecimals places, whole numbers always."""
-    places = MOST_PRICE_DECIMALS - sz_decimals
-    if price > 0.0:
-        places = min(places, SIGNIFICANT_FIGURES - 1 - math.floor(math.log10(price)))
-    return float(f"1e{-max(0, places)}")
-
-
 def _find(symbol: str, listed: dict[str, _Asset]) -> _Asset:
     """Find a coin; the case of a name matters to the venue (``kPEPE``), and it closes the socket over a wrong one."""
     found = listed.get(symbol)
@@ -170,14 +161,19 @@ def _find(symbol: str, listed: dict[str, _Asset]) -> _Asset:
 
 def _instrument(asset: _Asset, mids: dict[str, float]) -> Instrument:
     step = float(f"1e{-asset.sz_decimals}")
-    return Instrument(
+    instrument = Instrument(
         symbol=asset.name,
-        tick_size=price_step(mids.get(asset.name, 0.0), asset.sz_decimals),
+        tick_size=0.0,
         step_size=step,
         min_qty=step,
         min_notional_usd=MIN_NOTIONAL_USD,
         perpetual=True,
+        size_decimals=asset.sz_decimals,
+        most_price_decimals=MOST_PRICE_DECIMALS,
     )
+    # the rule is by significant figures: this is the step around today's price, the border rounds by the rule itself
+    near = float(price_step(instrument, mids.get(asset.name, 1.0)))
+    return msgspec.structs.replace(instrument, tick_size=near)
 
 
 def _row(candle: Candle) -> list[float]:

@@ -17,7 +17,6 @@ CANDLE_INTERVAL = "1m"
 MINUTE_MS = 60_000
 HOUR_NS = 3_600_000_000_000
 FUNDING_EVERY_NS = HOUR_NS  # settled at every full hour
-SIGNIFICANT_FIGURES = 5  # of a price; a whole number is always allowed
 MOST_PRICE_DECIMALS = 6  # perpetuals: a price has at most 6 - szDecimals places
 MIN_NOTIONAL_USD = 10.0
 PING_EVERY_S = 20.0  # the venue closes a connection to which it has sent nothing for 60 s; our own messages do not count
