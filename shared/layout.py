@@ -272,6 +272,7 @@ PORTFOLIO_VIEW = record(
     ("clock_offset_ms", "f8"),  # the venue's clock less this machine's, as measured
     ("feed_lag_ms", "f8"),  # age of market data when it is received, corrected for the offset: median of the last second
     ("blocked", "u8", (REASON_CODES,)),  # seconds each reason blocked an entry, all symbols together
+    ("seconds", "u8"),  # closed so far, the last of them the last of the history below
     ("equity_usd_1s", "f8", (EQUITY_HISTORY,)),  # oldest first, 0 where there is none yet
     ("rows", SYMBOL_ROW, (MAX_SYMBOLS,)),
     ("recent", TRADE_ROW, (RECENT_TRADES,)),  # ring by trade_id

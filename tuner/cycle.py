@@ -127,8 +127,8 @@ class Decider:
         case = account.Case(
             decision_id=parts.audit.new_decision_id(), fired=fired, snapshot=snapshot, prompt=prompt, reply=reply,
             decision=decision, verdict=judge(snapshot, decision, history, limits, now_ns, grounds),
-            advisor=reply.advisor or parts.choice.advisor.name, corpus=parts.knowledge.corpus, history=history, limits=limits, grounds=grounds,
-            judged_ns=now_ns, stopped=self.stop is not None,
+            advisor=reply.advisor or parts.choice.advisor.name, corpus=parts.knowledge.corpus, history=history,
+            limits=limits, grounds=grounds, judged_ns=now_ns, stopped=self.stop is not None,
         )  # fmt: skip
         return case, expires_ns
 

@@ -178,8 +178,8 @@ def test_a_killed_trader_greys_the_view_and_a_new_one_is_found() -> None:
         assert (view.attached, view.fresh, view.header.state) == (True, False, "NOT RUNNING")
         second = _publisher_process(instance)
         eventually(lambda: viewer.look().fresh, 30)
-        texts = [line.text for line in viewer.look().events]
-        assert texts == ["STARTED all", "── the trader was restarted ──", "STARTED all"]
+        told = ["STARTED all", "── the trader was restarted ──", "STARTED all"]
+        eventually(lambda: [line.text for line in viewer.look().events] == told)
     finally:
         for process in (first, second):
             if process is not None:

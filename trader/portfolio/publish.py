@@ -95,13 +95,20 @@ def _analysis(symbol: Any, row: Any) -> None:
     row.volatility_pct = 100.0 * symbol.volatility_short
     row.trend_pct = symbol.trend_pct
     row.efficiency = symbol.efficiency
-    row.bars = symbol.bars
     row.minute_bars = symbol.minute_bars
     row.minute_ema_fast_usd = symbol.slow.ema_fast_usd
     row.minute_ema_slow_usd = symbol.slow.ema_slow_usd
     row.minute_rsi = symbol.slow.rsi
     row.minute_atr_usd = symbol.slow.atr_usd
+    if row.bars != symbol.bars:
+        _past(symbol, row)
+
+
+@compiled
+def _past(symbol: Any, row: Any) -> None:
+    """Copy what changes only when a second closes: most publications come between two closes, and this is most of a row."""
     bars = symbol.bars
+    row.bars = bars
     _unroll(symbol.closes_usd, bars, row.closes_usd)
     _unroll(symbol.highs_usd, bars, row.highs_usd)
     _unroll(symbol.lows_usd, bars, row.lows_usd)
@@ -129,7 +136,9 @@ def _fill(state: Any, view: Any) -> None:
     view.equity_usd = equity
     view.peak_equity_usd = max(state.peak_equity_usd, equity)
     view.drawdown_pct = max(drawdown_pct(state, equity), 0.0)
-    _unroll(state.equity_usd_1s, state.seconds, view.equity_usd_1s)
+    if view.seconds != state.seconds:
+        view.seconds = state.seconds
+        _unroll(state.equity_usd_1s, state.seconds, view.equity_usd_1s)
     view.recent[:] = state.recent
     view.mode = state.mode
     view.risk = state.risk
