@@ -10,12 +10,14 @@ import numpy.typing as npt
 from shared.compiled import compiled
 from shared.events import TraderStatus
 from shared.layout import PORTFOLIO_VIEW, PRICE_HISTORY, without_text
+from shared.params import MAX_SYMBOLS
 from shared.segment import Segment
 from shared.seqlock import begin_write, commit_write
 from trader.engine.state import ENABLED_FIELD, LEVERAGE, ORDER_SLOTS, State
 from trader.feeds.stats import FeedStats
 from trader.market.tape import mark_price
 from trader.portfolio.accounting import equity_usd, liquidation_usd, reconciliation_usd, unrealised_usd
+from trader.risk.exits import exit_levels
 from trader.risk.limits import drawdown_pct
 
 PUBLISHED = without_text(PORTFOLIO_VIEW)
@@ -63,9 +65,17 @@ def _row(symbol: Any, row: Any) -> None:
     row.books[:] = symbol.books
     row.funding_usd = symbol.funding_usd
     row.open_orders = 0
+    row.unconfirmed = 0
     for slot in range(ORDER_SLOTS):
         row.open_orders += 1 if symbol.orders[slot].status != 0 else 0
+        row.unconfirmed += 1 if symbol.orders[slot].unconfirmed else 0
     row.expected_bps = symbol.expected_bps
+    row.regime_confidence = symbol.regimes.confidence
+    row.manual = symbol.manual if symbol.position_qty != 0.0 else 0
+    row.venue_mark_usd = symbol.venue_mark_usd
+    row.funding_rate = symbol.funding_rate
+    row.next_funding_ns = symbol.funding_ns
+    row.drift_bps = symbol.drift_bps
     row.n_checks = symbol.n_checks
     row.checks[:] = symbol.checks
     _analysis(symbol, row)
@@ -120,6 +130,9 @@ def _fill(state: Any, view: Any) -> None:
     view.recent[:] = state.recent
     view.mode = state.mode
     view.risk = state.risk
+    view.live = state.live
+    view.reconciled = state.reconciled
+    view.unconfirmed = state.unconfirmed
     for code in range(len(state.blocked)):
         view.blocked[code] = state.blocked[code]
     view.realised_usd = 0.0
@@ -136,6 +149,7 @@ def _fill(state: Any, view: Any) -> None:
         symbol = state.symbols[i]
         row = view.rows[i]
         _row(symbol, row)
+        row.target_price_usd, row.stop_price_usd = exit_levels(state, symbol)
         row.liquidation_usd = liquidation_usd(symbol, state.controls.values[LEVERAGE])
         view.funding_usd += row.funding_usd
         view.realised_usd += row.realised_usd
@@ -150,10 +164,11 @@ def _fill(state: Any, view: Any) -> None:
 
 
 @compiled
-def publish_into(state: Any, version: Any, copies: Any, feed: Any) -> None:
+def publish_into(state: Any, version: Any, copies: Any, feed: Any, clock_ms: Any, drift_bps: Any) -> None:
     """Fill the spare copy and commit it.
 
     ``feed`` is int64 (8,): status, connected, messages, bad messages, reconnects, resyncs, last message ns, published ns.
+    ``clock_ms`` is float64 (2,): offset of the venue's clock, lag of its data. ``drift_bps`` is float64, one for each symbol.
     """
     view = copies[begin_write(version)]
     _fill(state[0], view)
@@ -165,7 +180,16 @@ def publish_into(state: Any, version: Any, copies: Any, feed: Any) -> None:
     view.resyncs = feed[5]
     view.last_message_ns = feed[6]
     view.published_ns = feed[7]
+    view.clock_offset_ms = clock_ms[0]
+    view.feed_lag_ms = clock_ms[1]
+    for i in range(view.n_symbols):
+        view.rows[i].drift_bps = drift_bps[i]
     commit_write(version)
+
+
+def no_feed() -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+    """Return what :func:`publish_into` wants of a feed, all zero."""
+    return np.zeros(8, np.int64), np.zeros(2), np.zeros(MAX_SYMBOLS)
 
 
 class Publisher:
@@ -190,12 +214,13 @@ class Publisher:
         self._copies["started_ns"] = started_ns
         for copy in self._copies["symbols"]:
             copy[: len(symbols)] = [symbol.encode() for symbol in symbols]
-        self._feed = np.zeros(8, np.int64)
+        self._feed, self._clock_ms, _ = no_feed()
 
     def publish(self, state: State, stats: FeedStats, now_ns: int, status: TraderStatus = TraderStatus.RUNNING) -> None:
         """Publish the state and the feed's health, and stamp the heartbeat: to be called by the working loop only."""
         feed = self._feed
         feed[0], feed[1], feed[2], feed[3] = status, stats.connected, stats.messages, stats.bad_messages
         feed[4], feed[5], feed[6], feed[7] = stats.reconnects, stats.resyncs, stats.last_message_ns, now_ns
-        publish_into(state, self._version, self._numbers, feed)
+        self._clock_ms[0], self._clock_ms[1] = stats.clock_offset_ms, stats.feed_lag_ms
+        publish_into(state, self._version, self._numbers, feed, self._clock_ms, stats.drift_bps)
         self._segment.beat(now_ns)
