@@ -30,6 +30,7 @@ class Subscriber:
         self.category = endpoint.category
         self.session = ControlSession(endpoint.combined)
         self._kinds = endpoint.kinds
+        self.fragments = False  # whether messages leave in two continuation frames
         self._last_sim_ns: int | None = None
 
     async def deliver(self, frame: Frame, name: str) -> None:
@@ -43,12 +44,11 @@ class Subscriber:
         else:
             await self._send(_envelope(name, frame.payload))
 
-    async def tell(self, name: str, payload: bytes) -> None:
-        """Send a private event under ``name``, unless the connection asked for other kinds only."""
-        if self._kinds and not any(b'"e":"%s"' % kind.encode() in payload for kind in self._kinds):
-            return
-        with contextlib.suppress(ConnectionClosed):
-            await self._send(_envelope(name, payload) if self.session.combined else payload)
+    async def tell_owner(self, name: str, payload: bytes) -> None:
+        """Send a private event under ``name``, unless the connection asked for other kinds only or has gone."""
+        if not self._kinds or any(b'"e":"%s"' % kind.encode() in payload for kind in self._kinds):
+            with contextlib.suppress(ConnectionClosed):
+                await self.tell(name, payload)
 
     async def tell_end(self) -> None:
         """Tell a ``!sim`` follower that nothing more comes."""
@@ -60,15 +60,19 @@ class Subscriber:
             self._last_sim_ns = ns
             await self._send_sim(b'{"e":"simTime","ns":%d}' % ns)
 
-    async def announce(self, name: str, payload: bytes) -> None:
+    async def tell(self, name: str, payload: bytes) -> None:
         """Send something nobody subscribes to."""
         await self._send(_envelope(name, payload) if self.session.combined else payload)
 
     async def _send_sim(self, payload: bytes) -> None:
-        await self.announce(SIM_STREAM, payload)
+        await self.tell(SIM_STREAM, payload)
 
     async def _send(self, message: bytes) -> None:
-        await self.connection.send(message, text=True)
+        if self.fragments:
+            half = len(message) // 2
+            await self.connection.send([message[:half], message[half:]], text=True)
+        else:
+            await self.connection.send(message, text=True)
 
 
 class Hub:
@@ -96,6 +100,11 @@ class Hub:
     def has_listeners(self) -> bool:
         """Whether somebody would receive data."""
         return bool(self._index)
+
+    @property
+    def subscribers(self) -> list[Subscriber]:
+        """Everybody connected."""
+        return list(self._subscribers)
 
     def add(self, subscriber: Subscriber) -> None:
         """Take a new connection in."""
