@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import http.client
 import json
+import urllib.error
 import urllib.request
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
@@ -11,10 +13,12 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from eth_account import Account
 from eth_account.messages import encode_typed_data
-from websockets.asyncio.client import connect
+from websockets.asyncio.client import ClientConnection, connect
+from websockets.exceptions import ConnectionClosed
 
 from shared.clock import NS_PER_MS, SystemClock
 from shared.errors import ConfigError
+from trader.simulator.faults.script import Fault, Kind, Script
 from trader.simulator.hyperliquid.flow import Flow
 from trader.simulator.hyperliquid.generated import GeneratedOrigin
 from trader.simulator.hyperliquid.server import HyperliquidOptions, HyperliquidServer
@@ -78,11 +82,14 @@ class Trader:
         return int(float(bids[0]["px"])), int(float(asks[0]["px"]))
 
 
-def trading(act: Callable[[Trader], Awaitable[None]]) -> None:
+def trading(act: Callable[[Trader], Awaitable[None]], faults: Script | None = None) -> None:
     async def scenario() -> None:
         clock = SystemClock()
         flow = Flow(GeneratedOrigin(["BTC", "ETH"], 5, clock.now_ns()))
-        async with HyperliquidServer(flow, HyperliquidOptions(accounts=(ENTRY,)), clock) as server, asyncio.timeout(WITHIN_S):
+        async with (
+            HyperliquidServer(flow, HyperliquidOptions(accounts=(ENTRY,), faults=faults), clock) as server,
+            asyncio.timeout(WITHIN_S),
+        ):
             await act(Trader(server))
 
     asyncio.run(scenario())
@@ -204,6 +211,41 @@ def test_ccxt_trades_on_it() -> None:
             exchange.session.close()
 
     trading(act)
+
+
+def test_an_answer_can_be_lost_and_the_order_unknown_for_a_while() -> None:
+    async def act(trader: Trader) -> None:
+        bid, _ = await trader.touch()
+        name = "0x" + "0" * 31 + "7"
+        with pytest.raises((urllib.error.URLError, ConnectionError, http.client.HTTPException)):
+            await trader.order(str(bid - 3000), cloid=name)
+        assert await trader.info("orderStatus", oid=name) == {"status": "unknownOid"}
+        assert (await trader.info("orderStatus", oid=name))["order"]["status"] == "open"
+
+    lost = Fault(at_s=0, for_s=60, kind=Kind.LOST_ANSWER, count=1)
+    trading(act, Script([lost, Fault(at_s=0, for_s=60, kind=Kind.UNKNOWN_ORDER, count=1)]))
+
+
+@pytest.mark.parametrize("code", [1000, 1006])
+def test_connections_end_and_books_can_be_silent(code: int) -> None:
+    async def act(trader: Trader) -> None:
+        async with connect(f"ws://127.0.0.1:{trader.port}/ws", max_size=None) as ws:
+            for kind in ("l2Book", "bbo"):
+                await ws.send(json.dumps({"method": "subscribe", "subscription": {"type": kind, "coin": "BTC"}}))
+            heard: list[str] = []
+            with pytest.raises(ConnectionClosed):
+                await drain(ws, heard)
+            assert (ws.close_code or 1006) == code
+            assert heard.count("l2Book") <= 1  # what a subscription begins with
+            assert heard.count("bbo") > 1
+
+    silent = Fault(at_s=0, for_s=60, kind=Kind.SILENCE, stream="l2Book")
+    trading(act, Script([silent, Fault(at_s=2.0, kind=Kind.CLOSE, code=code)]))
+
+
+async def drain(ws: ClientConnection, heard: list[str]) -> None:
+    while True:
+        heard.append(json.loads(await ws.recv())["channel"])
 
 
 def test_accounts_without_an_address_cannot_trade_here() -> None:
