@@ -16,11 +16,11 @@ from websockets.exceptions import ConnectionClosed
 from shared.clock import ManualClock, SystemClock
 from shared.errors import ConfigError
 from tests.integration.test_simulator_trading_protocol import ENTRIES, Caller
-from trader.simulator.faults.plan import FaultPlan
+from trader.simulator.faults.plan import FaultPlan, Outgoing
 from trader.simulator.faults.script import Fault, Kind, Script, random_script, read_script
 from trader.simulator.generated import GeneratedSource
 from trader.simulator.server import ServerOptions, SimulatorServer
-from trader.simulator.source import Frame, Market
+from trader.simulator.source import Market
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -29,13 +29,15 @@ START_NS = 1_700_000_000_000_000_000
 FOREVER = 1e6
 
 
-def frames(count: int, kind: str = "depth") -> list[Frame]:
-    return [Frame(START_NS + n * 10**8, f"btcusdt@{kind}", b'{"E":%d,"u":%d}' % (1_700_000_000_000 + n, n)) for n in range(count)]
+def frames(count: int, kind: str = "depth") -> list[Outgoing]:
+    return [
+        Outgoing(START_NS + n * 10**8, f"btcusdt@{kind}", b'{"E":%d,"u":%d}' % (1_700_000_000_000 + n, n)) for n in range(count)
+    ]
 
 
-def sent(script: Script, flow: list[Frame]) -> list[Frame]:
+def sent(script: Script, flow: list[Outgoing]) -> list[Outgoing]:
     plan = FaultPlan(script)
-    out: list[Frame] = []
+    out: list[Outgoing] = []
     for frame in flow:
         plan.advance(frame.ns)
         out += plan.frames(frame)
@@ -46,7 +48,7 @@ def fault(kind: str, **fields: Any) -> Script:
     return Script([Fault(**{"at_s": 0.0, "for_s": FOREVER, "kind": Kind(kind), **fields})])
 
 
-def numbers(flow: list[Frame]) -> list[int]:
+def numbers(flow: list[Outgoing]) -> list[int]:
     return [json.loads(frame.payload)["u"] for frame in flow]
 
 

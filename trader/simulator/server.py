@@ -21,7 +21,7 @@ from trader.simulator.binance_trading.limits import RequestBudget
 from trader.simulator.binance_trading.ws_api import WsApiSession
 from trader.simulator.faults.closing import cut, send_quietly
 from trader.simulator.faults.faulty_source import FaultySource
-from trader.simulator.faults.plan import USER, Change, FaultPlan
+from trader.simulator.faults.plan import USER, Change, FaultPlan, Outgoing
 from trader.simulator.faults.script import Fault, Kind, Script
 from trader.simulator.front import Front
 from trader.simulator.gate import SnapshotGate
@@ -190,8 +190,10 @@ class SimulatorServer:
         if self._plan is None:
             await self._hub.deliver(frame)
             return
-        for sent in self._plan.frames(frame):
-            await self._hub.deliver(sent)
+        for sent in self._plan.frames(Outgoing(frame.ns, frame.stream, frame.payload, frame)):
+            whole: Frame = sent.origin
+            intact = sent.payload is whole.payload
+            await self._hub.deliver(whole if intact else whole._replace(payload=sent.payload, envelope=b""))
 
     async def _carry_out(self, change: Change) -> None:
         fault = change.fault
