@@ -35,7 +35,8 @@ RSS = b"""<?xml version="1.0" encoding="UTF-8"?>
 </channel></rss>"""
 ATOM = b"""<?xml version="1.0" encoding="utf-8"?>
 <feed xmlns="http://www.w3.org/2005/Atom"><title>Status</title><id>urn:x</id><updated>2026-11-21T14:00:00Z</updated>
-<entry><id>urn:1</id><title type="html">Withdrawals of &lt;b&gt;LINK&lt;/b&gt; suspended</title><updated>2026-11-21T13:59:00Z</updated>
+<entry><id>urn:1</id>
+<title type="html">Withdrawals of &lt;b&gt;LINK&lt;/b&gt; suspended</title><updated>2026-11-21T13:59:00Z</updated>
 <link rel="alternate" href="https://status.example/1"/><summary>Soon back.</summary></entry></feed>"""
 _DELIST = "Binance Will Delist LINK, XYZ on 2026-12-01"
 _ARTICLES = [
