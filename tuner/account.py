@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import msgspec
@@ -11,9 +12,15 @@ from shared.params import PARAMS
 from tuner.advisors.base import Reply
 from tuner.amend import Change
 from tuner.apply import Applied, Status
-from tuner.decision import Decision
+from tuner.audit import Audit
+from tuner.basis import Basis, packed
+from tuner.decision import Decision, printable
 from tuner.guard import Ruling, Verdict
+from tuner.limits import Grounds, GuardLimits, Past
 from tuner.log import Box
+from tuner.outcome.effects import Followed
+from tuner.outcome.measurer import arm_data, both_fields, what_if_words
+from tuner.outcome.tasks import Answer
 from tuner.prompt import Prompt
 from tuner.publish import TunerEvent
 from tuner.snapshot import Snapshot, SymbolFacts
@@ -32,6 +39,14 @@ class Case(msgspec.Struct, frozen=True, kw_only=True):
     verdict: Verdict
     advisor: str
     corpus: str
+    history: tuple[Past, ...] = ()
+    limits: GuardLimits = GuardLimits()
+    grounds: Grounds = Grounds()
+    judged_ns: int = 0
+    stopped: bool = False  # by the budget: nobody was asked
+    tried: Answer = Answer()  # what if
+    followed: Followed | None = None  # how its effect will be measured
+    full: tuple[Change, ...] = ()  # what a canary is promoted to
 
     @property
     def facts(self) -> SymbolFacts:
@@ -78,54 +93,69 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
     error: str
 
 
-def sending_record(case: Case, now_ns: int) -> dict[str, Any]:
-    """Return the row that is written before the trader is asked."""
-    return _key(case, now_ns, Status.SENDING) | {"changes": _changes(case.verdict.changes), "trades": case.facts.trades}
+def keep_texts(audit: Audit, case: Case) -> dict[str, str]:
+    """Put the long texts of a decision in the audit's store and return the hashes its rows name them by."""
+    basis = Basis(
+        snapshot=case.snapshot, symbol=case.prompt.symbol, passages=tuple(case.prompt.passages),
+        template_version=case.prompt.template_version, fired=case.fired, history=case.history, limits=case.limits,
+        grounds=case.grounds, judged_ns=case.judged_ns,
+    )  # fmt: skip
+    return {
+        "system": audit.keep(case.prompt.system),
+        "user": audit.keep(case.prompt.user),
+        "reply": audit.keep(case.decision.raw or printable(case.reply.text)),
+        "basis": audit.keep(packed(basis)),
+    }
 
 
-def final_record(case: Case, applied: Applied, now_ns: int) -> dict[str, Any]:
+def sending_record(case: Case, stored: Mapping[str, str], now_ns: int) -> dict[str, Any]:
+    """Return the row that is written before the trader is asked: all that is known if the tuner dies now."""
+    return _key(case, now_ns, Status.SENDING) | _pursued(case, stored)
+
+
+def final_record(case: Case, applied: Applied, stored: Mapping[str, str], now_ns: int) -> dict[str, Any]:
     """Return the row that concludes a decision."""
     facts, reply, prompt = case.facts, case.reply, case.prompt
     before = dict(zip((param.name for param in PARAMS), facts.params, strict=True)) | {"enabled": float(facts.enabled)}
     after = before | _after(case, applied)
-    return _key(case, now_ns, applied.status) | {
-        "trigger_reason": case.fired.reason,
-        "snapshot_ns": case.snapshot.taken_ns,
-        "trader_epoch": case.snapshot.epoch,
-        "trades": facts.trades,
-        "template_version": prompt.template_version,
-        "prompt_sha256": prompt.sha256,
-        "system": prompt.system,
-        "user": prompt.user,
-        "passages": [{"id": passage.chunk_id, "similarity": round(passage.similarity, 4)} for passage in prompt.passages],
-        "corpus": case.corpus,
-        "advisor": case.advisor,
-        "model": reply.model,
-        "raw_reply": case.decision.raw,
-        "stop_reason": reply.stop_reason,
-        "input_tokens": reply.input_tokens,
-        "output_tokens": reply.output_tokens,
-        "cache_read_tokens": reply.cache_read_tokens,
-        "cost_usd": reply.cost_usd,
-        "latency_ms": reply.latency_ms,
-        "decision": _decision(case),
-        "verdict": {
-            "ruling": case.verdict.ruling.value,
-            "action": case.verdict.action.name,
-            "code": case.verdict.code.name,
-            "reasons": list(case.verdict.reasons),
-        },
-        "changes": _changes(case.verdict.changes),
-        "before": before,
-        "after": after,
-        "applied": {
-            "reason": applied.reason.name,
-            "generation": applied.generation,
-            "revision": applied.revision,
-            "waited_ms": applied.waited_ms,
-            "text": applied.text,
-        },
-    }
+    return (
+        _key(case, now_ns, applied.status)
+        | _pursued(case, stored)
+        | {
+            "trigger_reason": case.fired.reason,
+            "also": [words(trigger) for trigger in case.fired.also],
+            "snapshot_ns": case.snapshot.taken_ns,
+            "trader_epoch": case.snapshot.epoch,
+            "template_version": prompt.template_version,
+            "prompt_sha256": prompt.sha256,
+            "passages": [{"id": passage.chunk_id, "similarity": round(passage.similarity, 4)} for passage in prompt.passages],
+            "corpus": case.corpus,
+            "advisor": case.advisor,
+            "model": reply.model,
+            "stop_reason": reply.stop_reason,
+            "input_tokens": reply.input_tokens,
+            "output_tokens": reply.output_tokens,
+            "cache_read_tokens": reply.cache_read_tokens,
+            "cost_usd": reply.cost_usd,
+            "latency_ms": reply.latency_ms,
+            "decision": _decision(case),
+            "verdict": {
+                "ruling": case.verdict.ruling.value,
+                "action": case.verdict.action.name,
+                "code": case.verdict.code.name,
+                "reasons": list(case.verdict.reasons),
+            },
+            "before": before,
+            "after": after,
+            "applied": {
+                "reason": applied.reason.name,
+                "generation": applied.generation,
+                "revision": applied.revision,
+                "waited_ms": applied.waited_ms,
+                "text": applied.text,
+            },
+        }
+    )
 
 
 def judged_events(case: Case) -> list[TunerEvent]:
@@ -154,7 +184,18 @@ def final_event(case: Case, applied: Applied) -> TunerEvent | None:
     changed = applied.status in (Status.APPLIED, Status.DRY_RUN)
     text = case.decision.reasoning if changed else applied.text
     event = _event(case, kind, text, case.verdict.changes or case.proposed)
-    return msgspec.structs.replace(event, reason=applied.reason, generation=applied.generation)
+    both = case.tried.both if changed else None
+    fields = both_fields(both, both.gain_usd - case.reply.cost_usd) if both else {}
+    return msgspec.structs.replace(event, reason=applied.reason, generation=applied.generation, **fields)
+
+
+def what_if_event(case: Case) -> TunerEvent | None:
+    """Return the event of a *what if*; None if there was nothing to try, or nothing to try it on."""
+    both = case.tried.both
+    if both is None:
+        return None
+    event = _event(case, TunerEventKind.WHAT_IF, what_if_words(both), case.verdict.changes)
+    return msgspec.structs.replace(event, **both_fields(both, both.gain_usd - case.reply.cost_usd))
 
 
 def box(case: Case, applied: Applied, now_ns: int) -> Box:
@@ -173,6 +214,7 @@ def box(case: Case, applied: Applied, now_ns: int) -> Box:
         output_tokens=case.reply.output_tokens,
         cost_usd=case.reply.cost_usd,
         status=_status_line(case, applied),
+        what_if=what_if_words(case.tried.both) if case.tried.both else case.tried.error,
     )
 
 
@@ -207,6 +249,7 @@ def counter(status: Status) -> str:
         Status.DRY_RUN: "dry_runs",
         Status.REFUSED: "refused",
         Status.EXPIRED: "refused",
+        Status.BUDGET: "held",
     }.get(status, "failures")
 
 
@@ -228,6 +271,23 @@ def _after(case: Case, applied: Applied) -> dict[str, float]:
     if case.verdict.action in switch:
         return {"enabled": switch[case.verdict.action]}
     return {change.param.name: change.new for change in case.verdict.changes}
+
+
+def _pursued(case: Case, stored: Mapping[str, str]) -> dict[str, Any]:
+    """Return what both rows of a decision hold: what changes, what it was tried with, how it is followed."""
+    both = case.tried.both
+    what_if = {
+        "horizon_s": both.horizon_s, "inputs": both.inputs, "took_ms": round(both.took_ms, 3),
+        "old": arm_data(both.old), "new": arm_data(both.new), "gain_usd": both.gain_usd,
+    } if both else {"error": case.tried.error}  # fmt: skip
+    return {
+        "stored": dict(stored),
+        "changes": _changes(case.verdict.changes),
+        "full": _changes(case.full),
+        "trades": case.facts.trades,
+        "what_if": what_if,
+        "followed": msgspec.to_builtins(case.followed, str_keys=True) if case.followed else None,
+    }
 
 
 def _changes(changes: tuple[Change, ...]) -> list[dict[str, Any]]:
@@ -273,6 +333,8 @@ def _status_line(case: Case, applied: Applied) -> str:
             return f"○ DRY RUN, not applied{cuts}"
         case Status.HOLD:
             return "– HOLD, nothing changed"
+        case Status.BUDGET:
+            return f"– HOLD ({applied.text})"
         case Status.FAILED:
             return f"✗ FAILED ({applied.text})"
         case other:

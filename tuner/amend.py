@@ -103,15 +103,25 @@ def _blocked(change: Change, case: Case) -> str:
     """Return why this change must wait, or an empty text. What reduces risk never waits."""
     if change.risk < 0:
         return ""
+    if case.untrusted:
+        return "untrusted text may be behind it, and that may only lower risk"
     if change.risk > 0 and case.trading_halted:
         return "trading is halted and this would raise risk"
     waited_s = since_s([entry for entry in case.past if change.field in entry.fields], case.now_ns)
     if waited_s < case.limits.dwell_s:
         return f"changed {waited_s:.0f} s ago, it stays at least {case.limits.dwell_s:.0f} s"
-    if change.risk > 0 and case.past:
-        new_trades = case.facts.trades - max(case.past, key=lambda entry: entry.time_ns).trades
-        if new_trades < case.limits.min_trades_to_raise:
-            return f"{new_trades} trades since the last change, raising risk takes {case.limits.min_trades_to_raise}"
+    return _lacking_evidence(case) if change.risk > 0 else ""
+
+
+def _lacking_evidence(case: Case) -> str:
+    """Return why too little is known yet to raise risk, or an empty text."""
+    if case.facts.bars < case.limits.min_bars:
+        return f"{case.facts.bars} s of market, raising risk takes {case.limits.min_bars}"
+    if not case.past or case.waited_s >= case.limits.evidence_s:
+        return ""
+    new_trades = case.facts.trades - max(case.past, key=lambda entry: entry.time_ns).trades
+    if new_trades < case.limits.min_trades_to_raise:
+        return f"{new_trades} trades since the last change, raising risk takes {case.limits.min_trades_to_raise}"
     return ""
 
 

@@ -26,6 +26,13 @@ class Status(StrEnum):
     HOLD = "HOLD"
     DRY_RUN = "DRY_RUN"
     FAILED = "FAILED"
+    BUDGET = "BUDGET"  # the advisor was not asked: what it may cost is spent
+    # what came of it later, rows of their own
+    OUTCOME = "OUTCOME"
+    UNMEASURED = "UNMEASURED"
+    PROMOTED = "PROMOTED"  # the canary did no worse: now in full
+    ROLLED_BACK = "ROLLED_BACK"
+    LEFT = "LEFT"  # the canary could be neither: it stays as it is
 
 
 class Applied(msgspec.Struct, frozen=True, kw_only=True):

@@ -9,7 +9,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -17,11 +17,14 @@ from shared.clock import Clock, SystemClock
 from shared.console import INTERRUPTED, exit_codes
 from shared.errors import UsageError
 from shared.paths import home_dir, instance_name, log_dir
+from tuner.audit_cli import add_commands
+from tuner.extras import extras_from, open_extras, tuning_options
 
 if TYPE_CHECKING:
     from tuner.account import Result
     from tuner.advisors.select import Wanted
     from tuner.cycle import Parts
+    from tuner.extras import Extras
     from tuner.loop import LoopOptions
 
 LEAST_INTERVAL_S = 10.0
@@ -30,7 +33,8 @@ _OFFLINE = ("rules", "replay")
 _ADVISORS = ("auto", "claude", "ollama", "rules", "replay")
 
 
-@click.command(context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(invoke_without_command=True, context_settings={"help_option_names": ["-h", "--help"]})
+@tuning_options
 @click.option(
     "--interval",
     metavar="S",
@@ -57,7 +61,10 @@ _ADVISORS = ("auto", "claude", "ollama", "rules", "replay")
 @click.option("--instance", help="Instance to tune (or TRADER_INSTANCE).")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON line per decision.")
 @click.option("-v", "--verbose", is_flag=True, help="Print the log to the terminal as well.")
+@click.pass_context
 def main(
+    context: click.Context,
+    /,
     *,
     interval: float,
     advisor: str,
@@ -70,11 +77,16 @@ def main(
     instance: str | None,
     as_json: bool,
     verbose: bool,
+    **given: Any,
 ) -> None:
     """Tune the parameters of a running trader, within bounds, on record, and only while no human has the wheel.
 
-    For example `trader_tuner --interval 60 --verbose`, or `trader_tuner --once --dry-run --json`.
+    For example `trader_tuner --interval 60 --verbose`, or `trader_tuner --once --dry-run --json`. The commands below look at
+    what it decided.
     """
+    context.obj = (instance, as_json)
+    if context.invoked_subcommand:
+        return
     with exit_codes():
         name = instance_name(instance)
         if verify_audit:
@@ -87,10 +99,11 @@ def main(
         wanted = Wanted(advisor=advisor, model=model, replay_file=replay_file, rest_s=limits_for(interval).dwell_s)
         wait = 0.0 if once and wait_s is None else wait_s
         options = LoopOptions(instance=name, interval_s=interval, dry_run=dry_run, once=once, wait_s=wait)
-        sys.exit(_run(wanted, options, SystemClock(), as_json=as_json, verbose=verbose and not as_json))
+        extras = extras_from(given)
+        sys.exit(_run((wanted, extras), options, SystemClock(), as_json=as_json, verbose=verbose and not as_json))
 
 
-def _run(wanted: Wanted, options: LoopOptions, clock: Clock, *, as_json: bool, verbose: bool) -> int:
+def _run(wanted: tuple[Wanted, Extras], options: LoopOptions, clock: Clock, *, as_json: bool, verbose: bool) -> int:
     from shared.workspace import Workspace
     from tuner.loop import TunerLoop
 
@@ -119,7 +132,9 @@ def _run(wanted: Wanted, options: LoopOptions, clock: Clock, *, as_json: bool, v
 
 
 @contextmanager
-def _parts(wanted: Wanted, options: LoopOptions, clock: Clock, stop: threading.Event, *, verbose: bool) -> Iterator[Parts]:
+def _parts(
+    wanted: tuple[Wanted, Extras], options: LoopOptions, clock: Clock, stop: threading.Event, *, verbose: bool
+) -> Iterator[Parts]:
     """Make everything the loop works with, the segment first: it is the lock against a second tuner."""
     from tuner.advisors.select import choose
     from tuner.audit import Audit
@@ -133,7 +148,7 @@ def _parts(wanted: Wanted, options: LoopOptions, clock: Clock, stop: threading.E
         stack.callback(publisher.close)
         log = TunerLog(log_dir(), clock, echo=verbose)
         stack.callback(log.close)
-        choice = choose(wanted, os.environ, clock)
+        choice = choose(wanted[0], os.environ, clock)
         publisher.update(
             advisor=choice.advisor.name, model=choice.advisor.model, advisor_why=choice.why,
             interval_s=options.interval_s, dry_run=options.dry_run,
@@ -141,12 +156,15 @@ def _parts(wanted: Wanted, options: LoopOptions, clock: Clock, stop: threading.E
         log.line("TUNER", f"advisor {choice.advisor.name}: {choice.why}")
         audit = Audit(home_dir(options.instance) / "audit.sqlite")
         stack.callback(audit.close)
+        more = open_extras(wanted[1], options.instance, (audit, publisher, log, clock), stack)
         publisher.beat()
         knowledge = open_knowledge(options.instance, os.environ)
         stack.callback(knowledge.close)
         publisher.update(passages=knowledge.chunks, corpus=knowledge.corpus)
         log.line("RAG", knowledge.note)
-        yield Parts(clock=clock, choice=choice, knowledge=knowledge, audit=audit, publisher=publisher, log=log, stop=stop)
+        yield Parts(
+            clock=clock, choice=choice, knowledge=knowledge, audit=audit, publisher=publisher, log=log, stop=stop, **more
+        )  # fmt: skip
         log.line("TUNER", "stopped")
 
 
@@ -198,6 +216,8 @@ def _line(result: Result) -> str:
     parts = [result.symbol, result.action, f"{result.confidence_pct:.0f}%", result.status, detail]
     return "  ".join(part for part in parts if part)
 
+
+add_commands(main)
 
 if __name__ == "__main__":
     main()

@@ -14,21 +14,27 @@ from tuner import account
 from tuner.advisors.base import Reply
 from tuner.advisors.breaker import BreakerState, CircuitBreaker
 from tuner.advisors.select import Choice
-from tuner.apply import Applied, Order, Status, apply
+from tuner.apply import Applied, Order, Status, apply, changes_of
 from tuner.audit import Audit
+from tuner.budget import FREE, Budget, Stop, most_usd
 from tuner.call import BackgroundCall
+from tuner.canary import Canary, Flight
 from tuner.decision import Decision, decision_schema, parse_reply
 from tuner.guard import Ruling, Verdict, judge
 from tuner.knowledge import Knowledge
-from tuner.limits import Past, limits_for, rebased
+from tuner.limits import Grounds, Past, limits_for, rebased
 from tuner.log import TunerLog
+from tuner.outcome.effects import Followed
+from tuner.outcome.measurer import Measurer
 from tuner.prompt import Prompt, build_prompt, retrieval_query
 from tuner.publish import Publisher, TunerEvent
+from tuner.recovery import settle
 from tuner.retrieval.passages import Passage
 from tuner.snapshot import Snapshot, take
 from tuner.triggers import Fired
 
 _BEAT_S = 0.05
+_APPLY_S = 2.5  # kept back from the time for a what if: the trader must still be asked
 _GRACE_S = 1.0  # an advisor keeps its own deadline; past this much more it is given up
 
 
@@ -42,6 +48,9 @@ class Parts(msgspec.Struct, frozen=True, kw_only=True):
     publisher: Publisher
     log: TunerLog
     stop: threading.Event
+    budget: Budget | None = None
+    measurer: Measurer | None = None
+    canary: Canary | None = None
 
 
 class Decider:
@@ -63,6 +72,13 @@ class Decider:
         self._baseline: dict[str, tuple[float, ...]] = {}
         self._history: list[Past] = parts.audit.history()
         self._call: BackgroundCall[Reply] | None = None
+        self.stop: Stop | None = None
+        self._show_usage()
+
+    @property
+    def rests_until_ns(self) -> int:
+        """When an advisor that is left alone will be asked again, ns; 0 if it is not."""
+        return self._breaker.rests_until_ns if self.degraded else 0
 
     @property
     def degraded(self) -> bool:
@@ -79,25 +95,41 @@ class Decider:
         JournalError
             If the decision could not be recorded; nothing was applied then.
         """
-        snapshot = take(workspace, self._parts.clock)
-        self._baseline = rebased(self._baseline, snapshot)
-        limits = limits_for(self._interval_s, self._baseline)
-        passages = self._retrieve(snapshot, fired, symbol)
-        prompt = build_prompt(snapshot, symbol, passages)
-        expires_ns = snapshot.taken_ns + int(limits.valid_for_s * NS_PER_S)
-        reply = self._ask(prompt, (expires_ns - self._parts.clock.now_ns()) / NS_PER_S)
-        decision = _decision(reply, symbol)
-        self._watch(ok=not decision.error, error=decision.error)
-        verdict = judge(snapshot, decision, self._history, limits, self._parts.clock.now_ns())
-        case = account.Case(
-            decision_id=self._parts.audit.new_decision_id(),
-            fired=fired, snapshot=snapshot, prompt=prompt, reply=reply, decision=decision, verdict=verdict,
-            advisor=self._parts.choice.advisor.name, corpus=self._parts.knowledge.corpus,
-        )  # fmt: skip
+        case, expires_ns = self._judged(workspace, fired, symbol)
         for event in account.judged_events(case):
             self._parts.publisher.push(event)
-        applied = self._apply(workspace, case, expires_ns)
-        return self._conclude(case, applied)
+        end = _without_asking(case, dry_run=self._dry_run)
+        if end is None or end.status is Status.DRY_RUN:
+            case = self._tried(workspace, case, expires_ns)
+        with self._parts.audit.together():
+            stored = account.keep_texts(self._parts.audit, case)
+        applied = end or self._apply(workspace, case, stored, expires_ns)
+        return self._conclude(case, applied, stored)
+
+    def _judged(self, workspace: Workspace, fired: Fired, symbol: str) -> tuple[account.Case, int]:
+        """Return the decision with the guard's verdict, and until when it may be applied."""
+        parts = self._parts
+        effects = parts.measurer.told() if parts.measurer else ()
+        snapshot = msgspec.structs.replace(take(workspace, parts.clock), effects=effects)
+        self._baseline = rebased(self._baseline, snapshot)
+        limits = limits_for(self._interval_s, self._baseline)
+        prompt = build_prompt(snapshot, symbol, self._retrieve(snapshot, fired, symbol))
+        expires_ns = snapshot.taken_ns + int(limits.valid_for_s * NS_PER_S)
+        reply = self._ask(prompt, (expires_ns - parts.clock.now_ns()) / NS_PER_S)
+        decision = _decision(reply, symbol)
+        if self.stop is None:
+            self._watch(ok=not decision.error, error=decision.error)
+        else:
+            limits = msgspec.structs.replace(limits, over_budget=self.stop.why)
+        grounds = _grounds(fired, prompt)
+        history, now_ns = tuple(self._history), parts.clock.now_ns()
+        case = account.Case(
+            decision_id=parts.audit.new_decision_id(), fired=fired, snapshot=snapshot, prompt=prompt, reply=reply,
+            decision=decision, verdict=judge(snapshot, decision, history, limits, now_ns, grounds),
+            advisor=parts.choice.advisor.name, corpus=parts.knowledge.corpus, history=history, limits=limits, grounds=grounds,
+            judged_ns=now_ns, stopped=self.stop is not None,
+        )  # fmt: skip
+        return case, expires_ns
 
     def _retrieve(self, snapshot: Snapshot, fired: Fired, symbol: str) -> list[Passage]:
         try:
@@ -121,16 +153,17 @@ class Decider:
     def _ask(self, prompt: Prompt, remaining_s: float) -> Reply:
         """Ask the advisor in a thread of its own, beating meanwhile; whatever goes wrong is in the reply."""
         advisor, clock = self._parts.choice.advisor, self._parts.clock
-        if not self._breaker.allows(clock.now_ns()):
-            return Reply(error=f"{advisor.name}: left alone for a while after repeated failures", model=advisor.model)
-        if self._call is not None and not self._call.wait(0):
-            return Reply(error=f"{advisor.name}: the call before has still not ended", model=advisor.model)
+        deadline_s = min(remaining_s, advisor.max_deadline_s)
+        self.stop = None
+        objection = self._objection(deadline_s)
+        if objection:
+            return Reply(error=f"{advisor.name}: {objection}", model=advisor.model)
+        reserved = self._reserved(prompt)
+        if isinstance(reserved, Stop):
+            return Reply(error=reserved.why, model=advisor.model)
         model = f" (model {advisor.model})" if advisor.model else ""
         self._parts.log.line("API", f"Calling {advisor.name}{model}")
-        deadline_s = min(remaining_s, advisor.max_deadline_s)
         started_ns = clock.monotonic_ns()
-        if deadline_s <= 0:
-            return Reply(error=f"{advisor.name}: no time was left to ask", model=advisor.model)
         schema = decision_schema([prompt.symbol])
         self._call = BackgroundCall(lambda: advisor.propose(prompt, schema, deadline_s), f"advisor-{advisor.name}")
         while not self._call.wait(_BEAT_S):
@@ -141,7 +174,44 @@ class Decider:
                 return Reply(error=f"{advisor.name}: no answer within {deadline_s:g} s", model=advisor.model)
         elapsed_ms = (clock.monotonic_ns() - started_ns) / NS_PER_MS
         reply = self._call.result or Reply(error=f"{advisor.name}: ended without an answer", model=advisor.model)
+        self._settle(reserved, reply)
         return msgspec.structs.replace(reply, latency_ms=reply.latency_ms or elapsed_ms)
+
+    def _objection(self, deadline_s: float) -> str:
+        """Return why the advisor can not be asked now; empty if it can."""
+        if not self._breaker.allows(self._parts.clock.now_ns()):
+            return "left alone for a while after repeated failures"
+        if self._call is not None and not self._call.wait(0):
+            return "the call before has still not ended"
+        return "no time was left to ask" if deadline_s <= 0 else ""
+
+    def _reserved(self, prompt: Prompt) -> int | Stop:
+        """Reserve what the call may cost; 0 for an advisor that costs nothing. Where there is no room, say so once."""
+        budget, advisor, now_ns = self._parts.budget, self._parts.choice.advisor, self._parts.clock.now_ns()
+        if budget is None or advisor.name in FREE:
+            return 0
+        reserved = budget.reserve(advisor.name, most_usd(advisor.model, len(prompt.system) + len(prompt.user)), now_ns)
+        self._show_usage()
+        if isinstance(reserved, Stop):
+            self.stop = reserved
+            self._parts.log.line("BUDGET", reserved.why)
+            self._parts.publisher.push(TunerEvent(kind=TunerEventKind.BUDGET_STOP, text=reserved.why))
+        return reserved
+
+    def _settle(self, reserved: int, reply: Reply) -> None:
+        """Replace the reservation by the price; a call that failed without saying what it used keeps it: it may be billed."""
+        if reserved and self._parts.budget is not None and (not reply.error or reply.input_tokens or reply.cost_usd):
+            self._parts.budget.settle(reserved, reply.cost_usd)
+            self._show_usage()
+
+    def _show_usage(self) -> None:
+        budget = self._parts.budget
+        if budget is None:
+            return
+        limits = {f"{name}_limit": getattr(budget.limits, name) for name in ("calls_hour", "calls_day")}
+        limits |= {"cost_hour_limit_usd": budget.limits.cost_hour_usd, "cost_day_limit_usd": budget.limits.cost_day_usd}
+        used = msgspec.structs.asdict(budget.usage(self._parts.clock.now_ns()))
+        self._parts.publisher.update(**used, **limits)
 
     def _watch(self, *, ok: bool, error: str) -> None:
         """Tell the breaker how the call went, and everyone if that changed whether the advisor may be asked."""
@@ -154,12 +224,39 @@ class Decider:
         self._parts.publisher.push(TunerEvent(kind=kind, text=text))
         self._parts.log.line(kind.name, text)
 
-    def _apply(self, workspace: Workspace, case: account.Case, expires_ns: int) -> Applied:
+    def _tried(self, workspace: Workspace, case: account.Case, expires_ns: int) -> account.Case:
+        """Replay the recent past with the change and without it, tell both, and prepare to measure what it will do."""
+        verdict, parts = case.verdict, self._parts
+        if parts.measurer is None:
+            return case
+        urgent = verdict.action is Action.EMERGENCY_EXIT
+        if not urgent:
+            left_s = (expires_ns - parts.clock.now_ns()) / NS_PER_S - _APPLY_S
+            tried = parts.measurer.what_if(case.snapshot, verdict.symbol, changes_of(verdict), left_s)
+            case = msgspec.structs.replace(case, tried=tried)
+            event = account.what_if_event(case)
+            if event is not None:
+                parts.publisher.push(event)
+            parts.log.line("WHAT IF", event.text if event else tried.error)
+        if self._dry_run and urgent:
+            return case  # there is no patch that says the same: it can not be tried out later
+        from_ns = int(workspace.portfolio()["time_ns"]) if self._dry_run else case.snapshot.engine_ns
+        shadow = changes_of(verdict) if self._dry_run else {}
+        return self._in_part(msgspec.structs.replace(case, followed=_followed(case, from_ns, shadow, parts.clock.now_ns())))
+
+    def _in_part(self, case: account.Case) -> account.Case:
+        """Let a canary go first, where one is wanted and the change has a part to begin with."""
+        if self._parts.canary is None or self._dry_run or case.verdict.action is not Action.UPDATE_CONFIG:
+            return case
+        full = case.verdict.changes
+        small = self._parts.canary.first_step(full)
+        if small == full:
+            return case
+        return msgspec.structs.replace(case, verdict=msgspec.structs.replace(case.verdict, changes=small), full=full)
+
+    def _apply(self, workspace: Workspace, case: account.Case, stored: dict[str, str], expires_ns: int) -> Applied:
         verdict, clock = case.verdict, self._parts.clock
-        without_asking = _without_asking(case, dry_run=self._dry_run)
-        if without_asking is not None:
-            return without_asking
-        self._parts.audit.append(account.sending_record(case, clock.now_ns()))
+        self._parts.audit.append(account.sending_record(case, stored, clock.now_ns()))
         order = Order(
             snapshot=case.snapshot,
             verdict=verdict,
@@ -176,10 +273,11 @@ class Decider:
             )
         return applied
 
-    def _conclude(self, case: account.Case, applied: Applied) -> account.Result:
-        """Record the outcome, tell it, count it."""
+    def _conclude(self, case: account.Case, applied: Applied, stored: dict[str, str]) -> account.Result:
+        """Record how it ended, tell it, count it, and follow what it does."""
         now_ns = self._parts.clock.now_ns()
-        self._parts.audit.append(account.final_record(case, applied, now_ns))
+        self._parts.audit.append(account.final_record(case, applied, stored, now_ns))
+        self._follow(case, applied)
         event = account.final_event(case, applied)
         if event is not None:
             self._parts.publisher.push(event)
@@ -194,6 +292,46 @@ class Decider:
         )
         return account.result(case, applied)
 
+    def _follow(self, case: account.Case, applied: Applied) -> None:
+        """Have its effect measured, and a canary watched."""
+        if case.followed is None or applied.status not in (Status.APPLIED, Status.DRY_RUN):
+            return
+        if self._parts.measurer is not None:
+            self._parts.measurer.follow(case.followed)
+        if case.full and self._parts.canary is not None:
+            self._parts.canary.watch(
+                Flight(
+                    followed=case.followed, small=case.verdict.changes, full=case.full, revision=applied.revision,
+                    trades=case.facts.trades,
+                )
+            )  # fmt: skip
+
+    def settle(self, workspace: Workspace) -> bool:
+        """Conclude what was in flight when the last tuner died; False while it is too early to say."""
+        told = settle(self._parts.audit, workspace, self._parts.clock.now_ns())
+        if told is None:
+            return False
+        for text in told:
+            self._parts.log.line("RECOVERY", text)
+        if told:
+            self._history = self._parts.audit.history()
+        return True
+
+
+def _followed(case: account.Case, from_ns: int, shadow: dict[int, float], now_ns: int) -> Followed:
+    changes = ", ".join(change.text for change in case.verdict.changes) or words(case.verdict.action)
+    return Followed(
+        decision_id=case.decision_id, symbol=case.facts.symbol, index=case.facts.index, action=case.verdict.action,
+        changes=changes, from_ns=from_ns, time_ns=now_ns, cost_usd=case.reply.cost_usd,
+        confidence_pct=case.decision.confidence_pct, trigger=words(case.fired.trigger), shadow=shadow,
+    )  # fmt: skip
+
+
+def _grounds(fired: Fired, prompt: Prompt) -> Grounds:
+    """Return what a decision on this prompt may rest on."""
+    trusted = frozenset(passage.chunk_id for passage in prompt.passages)
+    return Grounds(by_news=fired.by_news, news_shown=bool(getattr(prompt, "news", ())), trusted=trusted)
+
 
 def _decision(reply: Reply, symbol: str) -> Decision:
     if reply.error:
@@ -204,6 +342,8 @@ def _decision(reply: Reply, symbol: str) -> Decision:
 def _without_asking(case: account.Case, *, dry_run: bool) -> Applied | None:
     """Return how a decision ends that never reaches the trader; None if it must be sent."""
     verdict: Verdict = case.verdict
+    if case.stopped:
+        return Applied(status=Status.BUDGET, text=case.decision.error)
     if case.decision.error:
         return Applied(status=Status.FAILED, text=case.decision.error)
     if verdict.ruling is Ruling.REJECT:

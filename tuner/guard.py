@@ -2,12 +2,13 @@
 
 ::
 
-    judge(snapshot, decision, history, limits, now)
-      → may anything happen at all?   override, tuner off, stale or expired snapshot, confidence floor
+    judge(snapshot, decision, history, limits, now, grounds)
+      → may anything happen at all?   override, tuner off, budget, stale or expired snapshot, confidence floor
       → may this action happen?       dwell, who paused, the second condition of an emergency exit
-      → may these values happen?      bounds, largest step, costs, base ≤ max, dwell, drift, at most three
+      → may these values happen?      bounds, largest step, costs, base ≤ max, dwell, drift, evidence, at most three
 
-Whatever goes wrong inside is a refusal. Reducing risk is easier than raising it.
+Whatever goes wrong inside is a refusal. Reducing risk is easier than raising it, and untrusted text can do nothing else: while
+news are in the prompt, or all that is cited is nothing we gave, a decision may only lower risk.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from shared.errors import TradingError
 from shared.events import Action, Reason, TunerMode, words
 from tuner.amend import Change, amended_changes
 from tuner.decision import Decision
-from tuner.limits import Case, GuardLimits, Past, since_s
+from tuner.limits import Case, Grounds, GuardLimits, Past, since_s
 from tuner.snapshot import TURBULENT, Snapshot
 
 
@@ -45,7 +46,14 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
     code: Reason = Reason.NONE
 
 
-def judge(snapshot: Snapshot, decision: Decision, history: Sequence[Past], limits: GuardLimits, now_ns: int) -> Verdict:
+def judge(
+    snapshot: Snapshot,
+    decision: Decision,
+    history: Sequence[Past],
+    limits: GuardLimits,
+    now_ns: int,
+    grounds: Grounds = Grounds(),  # noqa: B008 - frozen
+) -> Verdict:
     """Return what may be applied of ``decision``. Never raises for bad values: a guard that fails refuses.
 
     Parameters
@@ -54,22 +62,26 @@ def judge(snapshot: Snapshot, decision: Decision, history: Sequence[Past], limit
         What was applied before, any order; only the same symbol's entries count.
     now_ns
         Time of the judgement, ns since the epoch.
+    grounds
+        What the decision may rest on.
     """
     try:
-        return _judge(snapshot, decision, history, limits, now_ns)
+        return _judge(snapshot, decision, history, limits, now_ns, grounds)
     except (TradingError, ValueError, ArithmeticError, LookupError, TypeError) as error:  # the one place: fail closed
         return _reject(Reason.NOT_ALLOWED, f"the guard could not judge this, so it is refused: {error}")
 
 
-def _judge(snapshot: Snapshot, decision: Decision, history: Sequence[Past], limits: GuardLimits, now_ns: int) -> Verdict:
+def _judge(
+    snapshot: Snapshot, decision: Decision, history: Sequence[Past], limits: GuardLimits, now_ns: int, grounds: Grounds
+) -> Verdict:
     if decision.error:
         return _reject(Reason.NOT_ALLOWED, f"no valid decision: {decision.error}")
     if decision.action is Action.HOLD:
         return Verdict(ruling=Ruling.ACCEPT, action=Action.HOLD, symbol=_index_of(snapshot, decision.symbol))
     facts = snapshot.facts(decision.symbol)
     past = tuple(entry for entry in history if entry.symbol == decision.symbol)
-    case = Case(snapshot=snapshot, facts=facts, past=past, limits=limits, now_ns=now_ns)
-    verdict = _authority(snapshot) or _freshness(case) or _confidence(decision, limits) or _act(case, decision)
+    case = Case(snapshot=snapshot, facts=facts, past=past, limits=limits, now_ns=now_ns, untrusted=_untrusted(decision, grounds))
+    verdict = _authority(snapshot) or _budget(limits) or _freshness(case) or _confidence(decision, limits) or _act(case, decision)
     return msgspec.structs.replace(verdict, symbol=facts.index)
 
 
@@ -91,6 +103,15 @@ def _authority(snapshot: Snapshot) -> Verdict | None:
     if snapshot.controls.tuner_mode is not TunerMode.ON:
         return _reject(Reason.TUNER_OFF, f"the tuner is {words(snapshot.controls.tuner_mode)}")
     return None
+
+
+def _budget(limits: GuardLimits) -> Verdict | None:
+    return _reject(Reason.NOT_ALLOWED, limits.over_budget) if limits.over_budget else None
+
+
+def _untrusted(decision: Decision, grounds: Grounds) -> bool:
+    """Say whether untrusted text may be behind a decision."""
+    return grounds.by_news or grounds.news_shown or bool(decision.cited and not grounds.trusted.intersection(decision.cited))
 
 
 def _freshness(case: Case) -> Verdict | None:
@@ -149,6 +170,8 @@ def _resume(case: Case) -> Verdict:
         return _reject(Reason.NONE, f"{facts.symbol} is not paused")
     if not facts.paused_by_tuner:
         return _reject(Reason.NOT_ALLOWED, f"{facts.symbol} was paused by somebody else: only they resume it")
+    if case.untrusted:
+        return _reject(Reason.NOT_ALLOWED, "untrusted text may be behind it, and that may only lower risk")
     if case.trading_halted:
         return _reject(Reason.DRAWDOWN_HALT, "trading is halted: only a human resumes it")
     if case.feed_stale:

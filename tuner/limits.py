@@ -19,7 +19,9 @@ class GuardLimits(msgspec.Struct, frozen=True, kw_only=True):
     """How far a decision may go.
 
     ``baseline`` maps a symbol to the values its operator last stood behind; no parameter may drift further from them than
-    ``drift_share`` of its range. ``min_trades_to_raise`` closed trades since the last change are needed to raise risk.
+    ``drift_share`` of its range. Raising risk takes ``min_bars`` of the market and evidence on the last change:
+    ``min_trades_to_raise`` closed trades since, or ``evidence_s`` of nothing happening. ``over_budget`` says why nothing may be
+    spent any more; empty if it may.
     """
 
     update_floor_pct: float = 60.0
@@ -37,6 +39,9 @@ class GuardLimits(msgspec.Struct, frozen=True, kw_only=True):
     drawdown_share: float = 0.5  # of the halt limit
     drift_share: float = 0.5
     min_trades_to_raise: int = 0
+    evidence_s: float = float("inf")
+    min_bars: int = 0
+    over_budget: str = ""
     baseline: Mapping[str, tuple[float, ...]] = {}
 
 
@@ -50,6 +55,14 @@ class Past(msgspec.Struct, frozen=True, kw_only=True):
     trades: int = 0
 
 
+class Grounds(msgspec.Struct, frozen=True, kw_only=True):
+    """What a decision may rest on: whether news started it or was in its prompt, and the ids that may be trusted when cited."""
+
+    by_news: bool = False
+    news_shown: bool = False
+    trusted: frozenset[str] = frozenset()
+
+
 class Case(msgspec.Struct, frozen=True, kw_only=True):
     """What one judgement looks at. ``past`` holds the earlier decisions about the same symbol only."""
 
@@ -58,6 +71,7 @@ class Case(msgspec.Struct, frozen=True, kw_only=True):
     past: tuple[Past, ...]
     limits: GuardLimits
     now_ns: int
+    untrusted: bool = False  # untrusted text may be behind it: it may lower risk and nothing else
 
     @property
     def trading_halted(self) -> bool:
@@ -81,6 +95,9 @@ def limits_for(interval_s: float, baseline: Mapping[str, tuple[float, ...]] | No
         cooldown_s=0.8 * interval_s,  # a little less than the interval, so that its own schedule never trips over it
         dwell_s=1.8 * interval_s,
         valid_for_s=validity_s(interval_s),
+        min_trades_to_raise=3,
+        evidence_s=3.6 * interval_s,
+        min_bars=60,
         baseline=baseline or {},
     )
 

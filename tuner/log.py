@@ -31,6 +31,7 @@ class Box(msgspec.Struct, frozen=True, kw_only=True):
     output_tokens: int
     cost_usd: float
     status: str
+    what_if: str = ""
 
 
 class TunerLog:
@@ -65,12 +66,14 @@ def boxed(box: Box) -> list[str]:
     """Return the lines of a decision's box, each 80 cells wide; what does not fit is clipped with …."""
     confidence = f"Confidence: {box.confidence_pct:.0f}%"
     reasoning = textwrap.wrap(box.reasoning, _INNER - 2 - _LABEL, max_lines=_REASONING_LINES, placeholder=" …") or ["-"]
+    tried = textwrap.wrap(box.what_if, _INNER - 2 - _LABEL, max_lines=2, placeholder=" …")
     rows = [
         f"TUNING DECISION @ {iso_utc(box.time_ns)}",
         f"{_field('Action', f'{box.action:<21}')}{f'Symbol: {box.symbol}':<23}{confidence}",
         _field("Changes", box.changes or "none"),
         *(_field("Reasoning" if number == 0 else "", part) for number, part in enumerate(reasoning)),
         _field("API Stats", _stats(box)),
+        *(_field("What if" if number == 0 else "", part) for number, part in enumerate(tried)),
         _field("Status", box.status),
     ]
     edge = "═" * _INNER

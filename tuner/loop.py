@@ -55,8 +55,9 @@ class TunerLoop:
         self._missing_since_ns = parts.clock.monotonic_ns()
         self._tried_ns = 0
         self._turn_of = 0  # round robin: the symbol whose turn it is
-        self._status = TunerStatus.STARTING
+        self._shown = (TunerStatus.STARTING, "", 0)
         self._said = ""
+        self._settled = False
 
     def run(self) -> None:
         """Work until told to stop, or with ``once`` until one cycle is done.
@@ -86,14 +87,18 @@ class TunerLoop:
         except (NotRunning, SharedMemoryError) as error:
             self._lost(error)
             return False
+        self._follow(workspace, snapshot)
         barred = self._barred(snapshot.controls)
         if barred:
             self._say(barred)
             self._state = absorb(self._state, snapshot)
             return True
         self._say("")
+        self._settled = self._settled or self._decider.settle(workspace)
+        if not self._settled:
+            return False  # something of the tuner before may still take effect: wait until its fate is known
         self._state, fired = due(self._state, snapshot, self._parts.clock.now_ns(), self._limits)
-        self._show(self._working_status())
+        self._show_work()
         if fired is None:
             return False
         self._cycle(workspace, snapshot, fired)
@@ -111,6 +116,7 @@ class TunerLoop:
             return None
         self._tried_ns = clock.monotonic_ns()
         self._workspace = Workspace(self._options.instance, clock)
+        self._settled = False
         self._parts.log.line("TRADER", f"attached: {', '.join(self._workspace.symbols)}")
         self._parts.publisher.update(last_error="")
         return self._workspace
@@ -121,7 +127,7 @@ class TunerLoop:
         missing_s = (self._parts.clock.monotonic_ns() - self._missing_since_ns) / NS_PER_S
         if self._options.wait_s is not None and missing_s >= self._options.wait_s:
             raise error
-        self._show(TunerStatus.STARTING)
+        self._show(TunerStatus.STARTING, "waiting for the trader")
         self._say(f"waiting for the trader: {error}")
 
     def _detach(self) -> None:
@@ -132,18 +138,38 @@ class TunerLoop:
     def _barred(self, controls: ControlFacts) -> str:
         """Return why the tuner may not work now, and show it; empty if it may."""
         if controls.manual_override:
-            self._show(TunerStatus.OVERRIDE)
-            return "manual override is on: the tuner changes nothing"
+            return self._bar(TunerStatus.OVERRIDE, "manual override is on: the tuner changes nothing")
         if controls.tuner_mode is not TunerMode.ON:
-            self._show(TunerStatus.OFF)
-            return f"the tuner is {words(controls.tuner_mode)}"
+            status = TunerStatus.PAUSED if controls.tuner_mode is TunerMode.PAUSED else TunerStatus.OFF
+            return self._bar(status, f"the tuner is {words(controls.tuner_mode)}")
         return ""
 
-    def _working_status(self) -> TunerStatus:
-        """Return what the tuner is while nothing bars it."""
-        if self._decider.degraded:
-            return TunerStatus.DEGRADED
-        return TunerStatus.DRY_RUN if self._options.dry_run else TunerStatus.ACTIVE
+    def _bar(self, status: TunerStatus, why: str) -> str:
+        self._show(status, why)
+        return why
+
+    def _follow(self, workspace: Workspace, snapshot: Snapshot) -> None:
+        """Measure what is due, and look after a canary; what goes wrong there costs nothing but the figure."""
+        try:
+            if self._parts.measurer is not None:
+                self._parts.measurer.turn(snapshot)
+            if self._parts.canary is not None:
+                self._parts.canary.turn(workspace, snapshot)
+        except TradingError as error:
+            self._parts.log.line("ERROR", f"outcome: {error}")
+
+    def _show_work(self) -> None:
+        """Show what the tuner is while nothing bars it."""
+        stop, now_ns = self._decider.stop, self._parts.clock.now_ns()
+        if stop is not None and now_ns < stop.until_ns:
+            self._show(TunerStatus.BUDGET, stop.why, stop.until_ns)
+        elif self._decider.degraded:
+            until_ns = self._decider.rests_until_ns
+            self._show(TunerStatus.DEGRADED, "the advisor failed repeatedly and is left alone for a while", until_ns)
+        elif self._options.dry_run:
+            self._show(TunerStatus.DRY_RUN, "dry run: everything is decided and recorded, nothing is changed")
+        else:
+            self._show(TunerStatus.ACTIVE, "nothing bars it")
 
     def _cycle(self, workspace: Workspace, snapshot: Snapshot, fired: Fired) -> None:
         """Decide about the symbols whose turn it is."""
@@ -173,17 +199,20 @@ class TunerLoop:
     def _names(self, snapshot: Snapshot, fired: Fired) -> list[str]:
         """Return the symbols of this cycle: those the trigger names, else the next few in turn."""
         symbols = [facts.symbol for facts in snapshot.symbols]
-        if fired.symbols:
-            return [symbols[index] for index in fired.symbols][:CALLS_PER_CYCLE]
+        named = [symbols[index] for index in fired.symbols][:CALLS_PER_CYCLE]
+        if not fired.covers_all:
+            return named
         start = self._turn_of % max(1, len(symbols))
-        names = (symbols[start:] + symbols[:start])[:CALLS_PER_CYCLE]
-        self._turn_of = start + len(names)
-        return names
+        others = [name for name in symbols[start:] + symbols[:start] if name not in named]
+        others = others[: CALLS_PER_CYCLE - len(named)]
+        self._turn_of = start + len(others)
+        return named + others
 
-    def _show(self, status: TunerStatus) -> None:
-        if status is not self._status:
-            self._status = status
-            self._parts.publisher.update(status=status)
+    def _show(self, status: TunerStatus, why: str, until_ns: int = 0) -> None:
+        """Publish what the tuner is, why, and until when if that ends by itself; only when it changed."""
+        if (status, why, until_ns) != self._shown:
+            self._shown = status, why, until_ns
+            self._parts.publisher.update(status=status, why=why, until_ns=until_ns)
 
     def _say(self, text: str) -> None:
         """Log and show a standing condition when it changes."""

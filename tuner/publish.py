@@ -34,6 +34,16 @@ class TunerEvent(msgspec.Struct, frozen=True, kw_only=True):
     input_tokens: int = 0
     output_tokens: int = 0
     cost_usd: float = 0.0
+    # what if, and what came of it: see TUNER_EVENT
+    horizon_s: float = 0.0
+    pnl_old_usd: float = 0.0
+    pnl_new_usd: float = 0.0
+    trades_old: int = 0
+    trades_new: int = 0
+    effect_usd: float = 0.0
+    effect_low_usd: float = 0.0
+    effect_high_usd: float = 0.0
+    samples: int = 0
     text: str = ""
 
 
@@ -75,11 +85,9 @@ class Publisher:
         """Append an event."""
         row = np.zeros(1, layout.TUNER_EVENT)
         row["seq"], row["time_ns"] = self._ring.head + 1, self._clock.now_ns()
-        for name in (
-            "kind", "symbol", "action", "trigger", "reason", "confidence_pct", "decision_id", "generation",
-            "latency_ms", "input_tokens", "output_tokens", "cost_usd",
-        ):  # fmt: skip
-            row[name] = getattr(event, name)
+        for name in TunerEvent.__struct_fields__:
+            if name not in ("changes", "text"):
+                row[name] = getattr(event, name)
         row["changes"] = len(event.changes)
         for at, change in enumerate(event.changes):
             row["fields"][0, at], row["old"][0, at], row["new"][0, at] = change.field, change.old, change.new

@@ -284,6 +284,8 @@ def test_nothing_that_happens_after_a_snapshot_reaches_its_prompt(trader: Trader
 
 
 def test_the_wish_of_an_action_is_the_guards_not_the_models(trader: Trader, tmp_path: Path) -> None:
+    trader.view["rows"][0]["bars"] = 300  # so young a market gives no reason to raise risk
+    trader.publish()
     greedy = reply_object("UPDATE_CONFIG", max_position_pct=10.0, base_position_pct=5.0, stop_pct=5.0, signal_strength=1)
     with tuning(tmp_path, trader, greedy, once=True) as tuner:
         eventually(lambda: tuner.results)

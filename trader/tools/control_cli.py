@@ -121,6 +121,20 @@ def set_value(context: Context, name: str, value: float, symbol: str | None) -> 
 
 
 @main.command()
+@click.argument("symbol", required=False)
+@click.pass_obj
+def undo(context: Context, symbol: str | None) -> None:
+    """Take back the last change of SYMBOL, or of `all` [default: of the symbol changed last], whoever made it."""
+
+    def change(ws: Workspace) -> list[Any]:
+        from trader.tools.values import undo_values
+
+        return undo_values(ws, symbol)
+
+    _change(context, change)
+
+
+@main.command()
 @click.argument("symbol")
 @click.pass_obj
 def pause(context: Context, symbol: str) -> None:

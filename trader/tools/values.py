@@ -105,6 +105,38 @@ def set_values(workspace: Workspace, name: str, value: float, symbol: str | None
     return [_set_one(where, row, i, value) for where, row, i in targets]
 
 
+def undo_values(workspace: Workspace, symbol: str | None) -> list[Change]:
+    """Go back to before the last change of one symbol, of ``all``, or of the one changed last, and wait for the answer.
+
+    A change that comes in between is not overwritten: the trader refuses the wish then.
+
+    Errors
+    ------
+    UsageError
+        If there is nothing to go back to.
+    """
+    named = list(zip(workspace.symbols, workspace.symbol_rows, strict=True))
+    changed = [(where, row) for where, row in named if row.undo()]
+    if symbol is None:
+        changed = sorted(changed, key=lambda one: int(one[1].applied()["updated_ns"]))[-1:]
+    elif symbol != "all":
+        changed = [one for one in changed if one[0] == workspace.symbols[workspace.symbol_index(symbol)]]
+    if not changed:
+        raise UsageError(f"undo: {symbol or 'no symbol'} was never changed, expected a change to take back")
+    return [change for where, row in changed for change in _undo_one(where, row)]
+
+
+def _undo_one(where: str, row: WishRow) -> list[Change]:
+    before, patch = row.applied(), row.undo()
+    wish = Wish(changes=patch, source=Source.OPERATOR, base_revision=int(before["revision"]))
+    outcome = row.post(wish, SystemClock())
+    refusal = words(outcome.refusal) if outcome.refusal != Reason.NONE else ""
+    return [
+        Change(where, row.fields[i].name, float(before["values"][i]), value, outcome.revision, refusal, outcome.waited_ms)
+        for i, value in patch.items()
+    ]
+
+
 def _set_one(where: str, row: WishRow, index: int, value: float) -> Change:
     field: Param = row.fields[index]
     old = row.value(index)

@@ -25,6 +25,11 @@ class CircuitBreaker:
         self._opened_ns = 0
         self.state = BreakerState.CLOSED
 
+    @property
+    def rests_until_ns(self) -> int:
+        """When one call is let through again, ns; 0 while all is well."""
+        return self._opened_ns + self._rest_ns if self.state is BreakerState.OPEN else 0
+
     def allows(self, now_ns: int) -> bool:
         """Say whether the advisor may be asked now."""
         if self.state is BreakerState.OPEN and now_ns - self._opened_ns >= self._rest_ns:

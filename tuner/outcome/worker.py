@@ -1,0 +1,51 @@
+"""The replaying process: ``python -m tuner.outcome.worker``, a task a line in, an answer a line out, at the lowest priority.
+
+A process of its own because a replay takes a core for seconds: neither the trader nor the tuner's heartbeat may wait for it.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import BinaryIO
+
+import msgspec
+
+from shared.clock import NS_PER_MS, Clock, SystemClock
+from shared.errors import Timeout, TradingError
+from tuner.outcome.tasks import Answer, Task, WhatIf
+
+_NICE = 15
+
+
+def serve(tasks: BinaryIO, answers: BinaryIO, clock: Clock) -> None:
+    """Answer until there are no more tasks."""
+    for line in tasks:
+        answers.write(msgspec.json.encode(answer(msgspec.json.decode(line, type=Task), clock)) + b"\n")
+        answers.flush()
+
+
+def answer(task: Task, clock: Clock) -> Answer:
+    """Carry out one task; what cannot be replayed is said in the answer."""
+    from tuner.outcome.replays import measure, what_if
+
+    started_ns = clock.monotonic_ns()
+    try:
+        both = what_if(task) if isinstance(task, WhatIf) else measure(task)
+    except (TradingError, OSError, ValueError) as error:
+        return Answer(error=f"{error}", final=not isinstance(error, Timeout))
+    return Answer(both=msgspec.structs.replace(both, took_ms=(clock.monotonic_ns() - started_ns) / NS_PER_MS))
+
+
+def main() -> None:
+    """Load the engine, then serve standard input."""
+    os.nice(_NICE)
+    from trader.engine.warmup import warm_up
+
+    clock = SystemClock()
+    warm_up(clock, lambda words: print(words, file=sys.stderr))  # noqa: T201 - standard output carries the answers
+    serve(sys.stdin.buffer, sys.stdout.buffer, clock)
+
+
+if __name__ == "__main__":
+    main()
