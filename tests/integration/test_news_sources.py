@@ -168,7 +168,7 @@ def test_the_desk_asks_all_sources_beside_the_loop_and_tells_each_failure() -> N
             Source(name="hyperliquid", url=f"{venue}/info", parse=parse_hyperliquid, body={"type": "meta"}),
             Source(name="broken", url=f"{paper}/x", parse=parse_binance),
         ]
-        desk = NewsDesk(sources, SYMBOLS, SystemClock())
+        desk = NewsDesk(sources, SystemClock(), SYMBOLS)
         fetched = None
         for _ in range(500):
             fetched = desk.tick()
@@ -231,12 +231,12 @@ def test_a_document_that_is_no_good_feed_is_one_clear_error(data: bytes, told: s
 
 
 def test_a_bad_round_changes_nothing_that_is_known() -> None:
-    desk = NewsDesk([], SYMBOLS, SystemClock())
+    desk = NewsDesk([], SystemClock(), SYMBOLS)
     good = [("paper", raw) for raw in parse_feed(RSS.replace(b"pubDate", b"x"), "paper")]
     desk.take(Fetched(items=tuple(good)))
     before = desk.items()
     with serving(sending(BOMB)) as (url, _):
-        bad = NewsDesk([feed_source(url)], SYMBOLS, SystemClock()).fetch()
+        bad = NewsDesk([feed_source(url)], SystemClock(), SYMBOLS).fetch()
     desk.take(bad)
     assert len(bad.errors) == 1
     assert desk.items() == before != ()

@@ -73,7 +73,7 @@ def raw(title: str, age_s: float = 60.0, url: str = "https://example.org/a") -> 
 
 def desk() -> tuple[NewsDesk, ManualClock]:
     clock = ManualClock(NOW_NS)
-    return NewsDesk([], SYMBOLS, clock), clock
+    return NewsDesk([], clock, SYMBOLS), clock
 
 
 def titles(made: NewsDesk) -> list[str]:

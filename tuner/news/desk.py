@@ -84,7 +84,7 @@ class NewsDesk:
         Between the starts of two rounds.
     """
 
-    def __init__(self, sources: Sequence[Source], symbols: Sequence[str], clock: Clock, poll_s: float = POLL_S) -> None:
+    def __init__(self, sources: Sequence[Source], clock: Clock, symbols: Sequence[str] = (), poll_s: float = POLL_S) -> None:
         self._sources = tuple(sources)
         self._symbols = tuple(symbols)
         self._clock = clock
@@ -92,6 +92,11 @@ class NewsDesk:
         self._items: dict[str, NewsItem] = {}
         self._call: BackgroundCall[Fetched] | None = None
         self._next_ns = 0
+
+    def watch(self, symbols: Sequence[str]) -> None:
+        """Match headlines to these symbols from now on; with others than before the next round begins at once."""
+        if tuple(symbols) != self._symbols:
+            self._symbols, self._next_ns = tuple(symbols), 0
 
     def tick(self) -> Fetched | None:
         """Return what a finished round brought, taken over already; None if there is nothing to tell."""
