@@ -24,9 +24,10 @@ from tuner.guard import Ruling, Verdict, judge
 from tuner.knowledge import Knowledge
 from tuner.limits import Grounds, Past, limits_for, rebased
 from tuner.log import TunerLog
+from tuner.news.desk import NewsDesk
 from tuner.outcome.effects import Followed
 from tuner.outcome.measurer import Measurer
-from tuner.prompt import Prompt, build_prompt, retrieval_query
+from tuner.prompt import Prompt, build_prompt, retrieval_facets, retrieval_query
 from tuner.publish import Publisher, TunerEvent
 from tuner.recovery import settle
 from tuner.retrieval.passages import Passage
@@ -51,6 +52,7 @@ class Parts(msgspec.Struct, frozen=True, kw_only=True):
     budget: Budget | None = None
     measurer: Measurer | None = None
     canary: Canary | None = None
+    news: NewsDesk | None = None
 
 
 class Decider:
@@ -113,7 +115,8 @@ class Decider:
         snapshot = msgspec.structs.replace(take(workspace, parts.clock), effects=effects)
         self._baseline = rebased(self._baseline, snapshot)
         limits = limits_for(self._interval_s, self._baseline)
-        prompt = build_prompt(snapshot, symbol, self._retrieve(snapshot, fired, symbol))
+        news = parts.news.items() if parts.news else ()
+        prompt = build_prompt(snapshot, symbol, self._retrieve(snapshot, fired, symbol), news=news)
         expires_ns = snapshot.taken_ns + int(limits.valid_for_s * NS_PER_S)
         reply = self._ask(prompt, (expires_ns - parts.clock.now_ns()) / NS_PER_S)
         decision = _decision(reply, symbol)
@@ -133,7 +136,7 @@ class Decider:
 
     def _retrieve(self, snapshot: Snapshot, fired: Fired, symbol: str) -> list[Passage]:
         try:
-            passages = self._parts.knowledge.search(retrieval_query(snapshot, symbol))
+            passages = self._parts.knowledge.search(retrieval_query(snapshot, symbol), retrieval_facets(snapshot, symbol))
         except TradingError as error:
             self._parts.log.line("RAG", f"{error}")
             passages = []
@@ -329,8 +332,7 @@ def _followed(case: account.Case, from_ns: int, shadow: dict[int, float], now_ns
 
 def _grounds(fired: Fired, prompt: Prompt) -> Grounds:
     """Return what a decision on this prompt may rest on."""
-    trusted = frozenset(passage.chunk_id for passage in prompt.passages)
-    return Grounds(by_news=fired.by_news, news_shown=bool(getattr(prompt, "news", ())), trusted=trusted)
+    return Grounds(by_news=fired.by_news, news_shown=bool(prompt.outside), trusted=prompt.trusted)
 
 
 def _decision(reply: Reply, symbol: str) -> Decision:

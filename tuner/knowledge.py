@@ -8,6 +8,7 @@ from typing import Protocol
 
 from shared.errors import TradingError
 from shared.paths import home_dir, project_root
+from tuner.retrieval.facets import Facets
 from tuner.retrieval.passages import Passage
 
 PASSAGES = 4
@@ -31,8 +32,8 @@ class Knowledge(Protocol):
         """What opening it did, or why it is not there."""
         ...
 
-    def search(self, query: str) -> list[Passage]:
-        """Return the passages that bear on a question, best first."""
+    def search(self, query: str, facets: Facets | None = None) -> list[Passage]:
+        """Return the passages that bear on a question, best first; none about other regimes or strategies than ``facets``."""
         ...
 
 
@@ -61,10 +62,13 @@ class IndexedKnowledge:
         self.corpus = refresh.manifest[:16]
         self.chunks = refresh.chunks
         self.note = f"{refresh.message} ({embedder.name})"
+        if refresh.unreviewed:
+            named = ", ".join(sorted(refresh.unreviewed)[:3])
+            self.note += f"; NOT REVIEWED: {named}; decisions that are shown them may only lower risk"
 
-    def search(self, query: str) -> list[Passage]:
+    def search(self, query: str, facets: Facets | None = None) -> list[Passage]:
         """Return the passages that bear on a question, best first."""
-        return self._index.search(query, PASSAGES)
+        return self._index.search(query, PASSAGES, facets=facets)
 
     def close(self) -> None:
         """Release the store."""
@@ -80,7 +84,7 @@ class NoKnowledge:
     def __init__(self, why: str) -> None:
         self.note = why
 
-    def search(self, query: str) -> list[Passage]:  # noqa: ARG002
+    def search(self, query: str, facets: Facets | None = None) -> list[Passage]:  # noqa: ARG002
         """Return nothing."""
         return []
 

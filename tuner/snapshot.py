@@ -8,7 +8,7 @@ import msgspec
 
 from shared.clock import NS_PER_MS, NS_PER_S, Clock
 from shared.errors import UsageError
-from shared.events import Action, Reason, Regime, Source, TunerMode
+from shared.events import Action, Mode, Reason, Regime, RiskState, Source, Strategy, TunerMode
 from shared.params import CONTROLS, ENABLED, PARAMS, SYMBOL_FIELDS, index_of
 from shared.workspace import Workspace
 
@@ -30,8 +30,20 @@ class TradeFacts(msgspec.Struct, frozen=True, kw_only=True):
     reason: Reason
 
 
+class CheckFacts(msgspec.Struct, frozen=True, kw_only=True):
+    """One check before an entry, as the trader made it last. A value that is not known is not finite."""
+
+    reason: Reason
+    passed: bool
+    value: float
+    limit: float
+
+
 class SymbolFacts(msgspec.Struct, frozen=True, kw_only=True):
-    """What is known of one symbol. ``params`` follows the order of :data:`shared.params.PARAMS`."""
+    """What is known of one symbol. ``params`` follows the order of :data:`shared.params.PARAMS`.
+
+    Of the facts with a default, ``next_funding_s`` is infinite where the venue has no funding and 0 stands for "none" in prices.
+    """
 
     symbol: str
     index: int
@@ -74,6 +86,29 @@ class SymbolFacts(msgspec.Struct, frozen=True, kw_only=True):
     set_by: Source
     set_age_s: float
     decision_id: int
+    # what the trader makes of it
+    regime_confidence: float = 0.0
+    strategy: Strategy = Strategy.NONE
+    score: float = 0.0
+    strength: int = 0
+    expected_bps: float = 0.0
+    minute_atr_usd: float = 0.0
+    checks: tuple[CheckFacts, ...] = ()
+    # the open position
+    mark_price_usd: float = 0.0
+    target_price_usd: float = 0.0
+    stop_price_usd: float = 0.0
+    liquidation_usd: float = 0.0
+    manual: bool = False
+    # perpetuals
+    funding_usd: float = 0.0
+    funding_rate: float = 0.0
+    next_funding_s: float = float("inf")
+
+    @property
+    def notional_usd(self) -> float:
+        """Value of the position, USD, positive for a long and negative for a short."""
+        return self.position_qty * (self.mark_price_usd or self.price_usd)
 
     @property
     def spread_bps(self) -> float:
@@ -155,6 +190,12 @@ class ControlFacts(msgspec.Struct, frozen=True, kw_only=True):
     commission_bps: float
     max_gross_pct: float
     max_drawdown_pct: float
+    maker_bps: float = 2.0
+    max_symbol_pct: float = 20.0
+    max_correlated_pct: float = 40.0
+    max_trade_loss_pct: float = 0.5
+    max_daily_loss_pct: float = 6.0
+    min_edge_factor: float = 1.0
 
     @property
     def one_side_cost_pct(self) -> float:
@@ -179,6 +220,10 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
     account: AccountFacts
     controls: ControlFacts
     symbols: tuple[SymbolFacts, ...]
+    mode: Mode = Mode.NORMAL
+    risk: RiskState = RiskState.ACTIVE
+    blocked: tuple[tuple[Reason, int], ...] = ()
+    """Seconds each reason was the first to block an entry, all symbols together, most first."""
     effects: tuple[MeasuredEffects, ...] = ()
 
     def effects_of(self, symbol: str) -> MeasuredEffects | None:
@@ -221,6 +266,12 @@ def take_controls(workspace: Workspace) -> ControlFacts:
         commission_bps=control("commission_bps"),
         max_gross_pct=control("max_gross_pct"),
         max_drawdown_pct=control("max_drawdown_pct"),
+        maker_bps=control("maker_bps"),
+        max_symbol_pct=control("max_symbol_pct"),
+        max_correlated_pct=control("max_correlated_pct"),
+        max_trade_loss_pct=control("max_trade_loss_pct"),
+        max_daily_loss_pct=control("max_daily_loss_pct"),
+        min_edge_factor=control("min_edge_factor"),
     )
 
 
@@ -251,6 +302,9 @@ def take(workspace: Workspace, clock: Clock) -> Snapshot:
         account=_account(view),
         controls=controls,
         symbols=tuple(_symbol(name, index, view, applied[index], now_ns) for index, name in enumerate(workspace.symbols)),
+        mode=Mode(int(view["mode"])),
+        risk=RiskState(int(view["risk"])),
+        blocked=_blocked(view["blocked"]),
     )
 
 
@@ -269,9 +323,12 @@ def _symbol(name: str, index: int, view: Any, applied: Any, now_ns: int) -> Symb
     floats = (
         "bid_price_usd", "ask_price_usd", "ema_slow_usd", "volatility_pct", "trend_pct", "rsi", "efficiency",
         "high_60s_usd", "low_60s_usd", "position_qty", "entry_price_usd", "unrealised_usd", "realised_usd", "fees_usd",
+        "regime_confidence", "score", "expected_bps", "minute_atr_usd", "mark_price_usd", "target_price_usd", "stop_price_usd",
+        "liquidation_usd", "funding_usd", "funding_rate",
     )  # fmt: skip
     values: dict[str, Any] = {field: float(row[field]) for field in floats}
     values |= {field: int(row[field]) for field in ("bars", "trades", "wins", "losses", "loss_streak", "win_streak")}
+    values["strength"] = int(row["strength"])
     engine_ns = int(view["time_ns"])  # market times are the venue's, so their ages are measured on its clock
     return SymbolFacts(
         symbol=name,
@@ -292,8 +349,30 @@ def _symbol(name: str, index: int, view: Any, applied: Any, now_ns: int) -> Symb
         set_by=Source(int(applied["source"])),
         set_age_s=_set_age_s(int(applied["updated_ns"]), engine_ns, now_ns),
         decision_id=int(applied["decision_id"]),
+        strategy=Strategy(int(row["strategy"])),
+        checks=_checks(row),
+        manual=bool(row["manual"]),
+        next_funding_s=(int(row["next_funding_ns"]) - engine_ns) / NS_PER_S if row["next_funding_ns"] else float("inf"),
         **values,
     )
+
+
+def _checks(row: Any) -> tuple[CheckFacts, ...]:
+    return tuple(
+        CheckFacts(
+            reason=Reason(int(check["reason"])),
+            passed=bool(check["passed"]),
+            value=float(check["value"]),
+            limit=float(check["limit"]),
+        )
+        for check in row["checks"][: int(row["n_checks"])]
+    )
+
+
+def _blocked(counts: Any) -> tuple[tuple[Reason, int], ...]:
+    """Return the histogram of blocking reasons, most seconds first."""
+    found = [(code, int(counts[code])) for code in Reason if code and int(counts[code])]
+    return tuple(sorted(found, key=lambda item: (-item[1], item[0])))
 
 
 def _set_age_s(updated_ns: int, engine_ns: int, now_ns: int) -> float:

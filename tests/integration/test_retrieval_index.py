@@ -33,7 +33,7 @@ class CountingEmbedder:
         self._inner = inner
         self.name = name or inner.name
         self.dim = inner.dim
-        self.min_similarity = inner.min_similarity
+        self.min_relevance = inner.min_relevance
         self.asked: list[str] = []
 
     def embed(self, texts: Sequence[str]) -> NDArray[np.float32]:
@@ -99,10 +99,10 @@ def test_only_the_changed_section_is_embedded_again(index: KnowledgeIndex, folde
 
 
 def test_a_vanished_file_is_no_longer_found(index: KnowledgeIndex, folder: Path) -> None:
-    assert index.search("commission and slippage", min_similarity=0.0)[0].file == "costs.md"
+    assert index.search("commission and slippage", min_relevance=0.0)[0].file == "costs.md"
     (folder / "costs.md").unlink()
     assert index.refresh().deleted == 1
-    assert {p.file for p in index.search("commission and slippage", min_similarity=-1.0)} == {"stops.md"}
+    assert {p.file for p in index.search("commission and slippage", min_relevance=-1.0)} == {"stops.md"}
 
 
 def test_a_moved_section_keeps_its_id_and_is_not_embedded(
@@ -236,7 +236,7 @@ def test_nothing_is_left_of_a_deleted_store(index: KnowledgeIndex, tmp_path: Pat
 
 @pytest.mark.parametrize("query", ["", " \n", "\u200b\u202e"])
 def test_a_question_without_words_gets_no_answer(query: str, index: KnowledgeIndex) -> None:
-    assert index.search(query, min_similarity=-1.0) == []
+    assert index.search(query, min_relevance=-1.0) == []
 
 
 def test_a_limit_below_one_is_refused(index: KnowledgeIndex) -> None:

@@ -7,16 +7,18 @@ import re
 
 import pytest
 
-from shared.events import Mode
+from shared.events import NO_ENTRY, Mode, Reason
+from shared.events import words as said
 from shared.params import CONTROLS, PARAMS, STRATEGY_NAMES, Param, index_of
 from shared.paths import project_root
 from trader.engine.state import FAIR_WINDOW_BARS
 from trader.market import indicators, regime
 from trader.risk import exits, limits, modes
 from trader.risk.exits import MINIMUM_HOLD_NS
-from trader.signals import fair_value, momentum, technical
+from trader.signals import fair_value, momentum, order_flow, technical
 from trader.strategies import blend, leader, market_maker, smart
 from trader.strategies.opinion import EDGE_HORIZON_S
+from tuner.prompting import figures
 
 ROUND_TRIP_PCT = 0.30
 LIMITS = {
@@ -25,6 +27,15 @@ LIMITS = {
     "max_trade_loss_pct": "may lose {:g} % of equity at its stop",
     "max_daily_loss_pct": "A loss of {:.0f} % since midnight UTC",
 }
+NAMES = {
+    Reason.EMA_DEVIATION: ("ema deviation",),
+    Reason.STALE_FEED: ("feed stale",),
+    Reason.NO_INSTRUMENT: ("no price",),
+    Reason.NOT_RECONCILED: ("halted",),
+    Reason.UNCONFIRMED_ORDER: ("order pending",),
+    Reason.TOO_SMALL: ("too small",),
+}
+"""How the knowledge calls a reason where it does not use the reason's own words."""
 
 
 def words(file: str) -> str:
@@ -151,3 +162,33 @@ def test_what_the_strategies_measure() -> None:
     assert f"maker fee + {market_maker.MINIMUM_GAIN_BPS} bp and the usual move of {market_maker.QUOTE_LIFE_S:.0f} seconds" in text
     text = words("strategies/technical_indicators.md")
     assert f"({indicators.MACD_FAST}, {indicators.MACD_SLOW} and {indicators.MACD_SIGNAL} bars)" in text
+
+
+def test_the_tables_of_costs_follow_their_formula() -> None:
+    text = words("costs_by_venue.md")
+    rows = re.findall(r"\| ([\d.]+) % \([^|]*\) \| (\d+) % \| (\d+) % \| (\d+) % \| (\d+) % \|", text)
+    assert len(rows) == 5
+    for cost, *shares in ([float(cell) for cell in row] for row in rows):
+        for (target, stop), share in zip(((1.5, 1.0), (2.0, 1.0), (3.0, 1.0), (1.0, 0.5)), shares, strict=True):
+            assert share == pytest.approx(100 * (stop + cost) / (target + stop), abs=0.501)
+
+
+def test_every_reason_that_blocks_is_explained_with_the_parameter_that_answers() -> None:
+    text = words("no_trade_reasons.md").lower()
+    missing = [reason.name for reason in NO_ENTRY if not any(name in text for name in NAMES.get(reason, (said(reason),)))]
+    assert missing == []
+    for reason, answer in figures.TUNABLE.items():
+        name = answer.split()[0] if "_" in answer.split()[0] else "ema_dev"
+        section = next(part for part in text.split("## ") if NAMES.get(reason, (said(reason),))[0] in part)
+        assert name in section
+
+
+def test_order_flow_and_the_blend() -> None:
+    text = words("strategies/order_flow.md")
+    assert f"a trade {order_flow.HALF_LIFE_S:.0f} seconds old weighs half" in text
+    assert f"at least {order_flow.LARGE_TIMES_MEAN:.0f} times the running mean size" in text
+    assert f"quantities on the {order_flow.BOOK_LEVELS} best levels" in text
+    assert f"silence from {order_flow.FULL_SPREAD_BPS / 2:g} bps on" in text
+    assert f"Before {order_flow.FIRST_TRADES:.0f} trades" in text
+    assert sum(weight > 0 for weight in blend.RANGE_WEIGHTS) == 2
+    assert "3 cannot happen there" in words("strategies/blend.md")

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from tuner.retrieval.facets import Facets, facets_of
 from tuner.retrieval.text import clean_text, without_comments
 
 if TYPE_CHECKING:
@@ -43,6 +44,11 @@ class Chunk(msgspec.Struct, frozen=True, kw_only=True):
     heading: str
     position: int
     text: str
+
+    @property
+    def facets(self) -> Facets:
+        """Regimes, strategies and parameters it is about."""
+        return facets_of(self.heading, self.text)
 
     @property
     def own_heading(self) -> str:

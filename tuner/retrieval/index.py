@@ -6,15 +6,20 @@ so nothing written into the store by other means can reach a prompt.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import msgspec
+import numpy as np
 
 from shared.errors import ConfigError, OutOfRange
 from tuner.retrieval.chunks import Chunk, split_file
 from tuner.retrieval.corpus import manifest_hash, read_corpus
 from tuner.retrieval.embedders import unit_rows
-from tuner.retrieval.passages import Passage, select
+from tuner.retrieval.facets import Facets
+from tuner.retrieval.glossary import Glossary
+from tuner.retrieval.lexical import LexicalIndex
+from tuner.retrieval.passages import Passage, diverse, fused
+from tuner.retrieval.review import LIST, reviewed_digests, unreviewed
 from tuner.retrieval.store import VectorStore
 from tuner.retrieval.text import clean_text
 
@@ -22,21 +27,24 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
 
-    import numpy as np
     from numpy.typing import NDArray
 
     from tuner.retrieval.embedders import Embedder
 
 MAX_QUERY_CHARS = 2000
 HEADING_WEIGHT = 0.35  # measured on 50 questions: the heading would drown in the average of a long section
-_POOL = 6  # candidates fetched per wanted passage: room for the limit per file
+COVERAGE_WEIGHT = 0.5  # of the share of the question's words in the relevance, beside the cosine
+_RANKED = 64  # how far down each of the two rankings is read
+_CANDIDATES = 16  # of the fused ranking that are looked at for relevance and diversity
+_FACET_GAIN = 0.15  # a passage that shares a regime, strategy or parameter with what is asked about gains this much
 
 
 class Refresh(msgspec.Struct, frozen=True, kw_only=True):
     """What a refresh did.
 
     ``status`` is ``created`` (first use), ``ready`` (an existing store was brought up to date) or ``rebuilt`` (a damaged store
-    was deleted and made again); ``message`` says it in words for the log. ``manifest`` names the corpus.
+    was deleted and made again); ``message`` says it in words for the log. ``manifest`` names the corpus, ``unreviewed`` the
+    files that are not as they were reviewed.
     """
 
     status: Literal["created", "ready", "rebuilt"]
@@ -45,6 +53,13 @@ class Refresh(msgspec.Struct, frozen=True, kw_only=True):
     chunks: int
     embedded: int
     deleted: int
+    unreviewed: frozenset[str] = frozenset()
+
+
+class _Found(NamedTuple):
+    passage: Passage
+    vector: NDArray[np.float32]
+    relevance: float
 
 
 class KnowledgeIndex:
@@ -58,13 +73,18 @@ class KnowledgeIndex:
         Folder for the vectors; a subfolder ``chroma`` of it is made, and deleted when damaged.
     embedder
         Model that makes the vectors; another model means another collection.
+    reviewed
+        List of the reviewed files; what is not on it is marked in every passage.
     """
 
-    def __init__(self, folder: Path, store: Path, embedder: Embedder) -> None:
+    def __init__(self, folder: Path, store: Path, embedder: Embedder, reviewed: Path = LIST) -> None:
         self._folder = folder
+        self._reviewed = reviewed
+        self._unreviewed: frozenset[str] = frozenset()
         self._embedder = embedder
         self._store = VectorStore(store / "chroma", embedder.name, embedder.dim)
-        self._chunks: dict[str, Chunk] = {}
+        self._glossary = Glossary()
+        self._take({})
         self._last: Refresh | None = None
 
     @property
@@ -75,7 +95,7 @@ class KnowledgeIndex:
     @property
     def chunk_ids(self) -> frozenset[str]:
         """Ids that may be cited."""
-        return frozenset(self._chunks)
+        return frozenset(self._position)
 
     def refresh(self) -> Refresh:
         """Bring the store in line with the folder: embed what is new, delete what vanished, leave the rest.
@@ -87,17 +107,21 @@ class KnowledgeIndex:
         """
         return self._refresh(damage="")
 
-    def search(self, query: str, limit: int = 4, min_similarity: float | None = None) -> list[Passage]:
-        """Return the passages that bear on ``query``, best first; none when nothing is related.
+    def search(
+        self, query: str, limit: int = 4, min_relevance: float | None = None, facets: Facets | None = None
+    ) -> list[Passage]:
+        """Return the passages that bear on ``query``, best first and none like another; none when nothing is related.
 
         Parameters
         ----------
         query
             Free text; invisible characters are dropped and what exceeds :data:`MAX_QUERY_CHARS` is ignored.
         limit
-            Most passages to return; at most two come from one file.
-        min_similarity
-            Least cosine; by default the embedder's own measured cut-off.
+            Most passages to return.
+        min_relevance
+            Least cosine plus :data:`COVERAGE_WEIGHT` times the share of the question's words; by default the embedder's own.
+        facets
+            What the passages should be about: those about other regimes or strategies only are left out.
         """
         from chromadb.errors import ChromaError
 
@@ -106,23 +130,53 @@ class KnowledgeIndex:
         if self._last is None:
             self.refresh()
         words = clean_text(query)[:MAX_QUERY_CHARS].strip()
-        vector = self._embedder.embed([words])[0]
-        if not words or not vector.any():
+        expanded = self._glossary.expanded(words)
+        asked = self._embedder.embed([words, expanded])
+        if not words or not asked.any():
             return []
-        pool = min(limit * _POOL, max(1, len(self._chunks)))
         try:
-            near = self._store.nearest(vector, pool)
+            candidates = self._candidates(words, expanded, asked, facets or Facets())
         except ChromaError as error:
             self._refresh(damage=str(error))
-            near = self._store.nearest(vector, pool)
-        cut_off = self._embedder.min_similarity if min_similarity is None else min_similarity
-        found = [_passage(self._chunks[i], similarity) for i, similarity in near if i in self._chunks]
-        return select(found, limit=limit, min_similarity=cut_off)
+            candidates = self._candidates(words, expanded, asked, facets or Facets())
+        cut_off = self._embedder.min_relevance if min_relevance is None else min_relevance
+        near = [found for found in candidates if found.relevance >= cut_off]
+        vectors = np.asarray([found.vector for found in near], np.float32)
+        return [near[i].passage for i in diverse([found.passage.score for found in near], vectors, limit)]
 
     def close(self) -> None:
         """Release the store."""
         self._store.close()
         self._last = None
+
+    def _candidates(self, words: str, expanded: str, asked: NDArray[np.float32], facets: Facets) -> list[_Found]:
+        """Return the best of the fused ranking, in its order."""
+        near = self._store.nearest(asked[1], min(_RANKED, max(1, len(self._order))))
+        by_vector = [self._position[i] for i, _ in near if i in self._position]
+        # what the trader said counts as much as what the glossary made of it
+        by_word = self._lexical.scores(words) + self._lexical.scores(expanded)
+        ranking = [int(i) for i in np.argsort(-by_word, kind="stable")[:_RANKED] if by_word[i] > 0]
+        scores = {i: score * self._fit(i, facets) for i, score in fused(by_vector, ranking).items()}
+        best = sorted((i for i in scores if scores[i] > 0), key=lambda i: (-scores[i], i))[:_CANDIDATES]
+        stored = self._store.vectors([self._order[i].chunk_id for i in best]) if best else {}
+        return [
+            self._found(i, scores[i], stored[self._order[i].chunk_id], words, asked)
+            for i in best
+            if self._order[i].chunk_id in stored  # what is not in the store any more was not meant to be found
+        ]
+
+    def _found(self, i: int, score: float, vector: NDArray[np.float32], words: str, asked: NDArray[np.float32]) -> _Found:
+        chunk, similarity = self._order[i], float((asked @ vector).mean())
+        passage = Passage(
+            chunk_id=chunk.chunk_id, file=chunk.file, heading=chunk.heading, text=chunk.text, similarity=similarity, score=score,
+            reviewed=chunk.file not in self._unreviewed,
+        )  # fmt: skip
+        return _Found(passage, vector, similarity + COVERAGE_WEIGHT * self._lexical.coverage(words, i))
+
+    def _fit(self, i: int, facets: Facets) -> float:
+        """Return by how much a chunk gains for being about what is asked; 0 where it is about something else."""
+        mine = self._facets[i]
+        return 0.0 if mine.speaks_of_others(facets) else 1.0 + _FACET_GAIN * mine.shared_with(facets)
 
     def _refresh(self, damage: str) -> Refresh:
         """Refresh; a non-empty ``damage`` says why the store must be made again first."""
@@ -144,8 +198,17 @@ class KnowledgeIndex:
             done = self._synchronise(chunks, manifest, self._store.reset)
             message = f"knowledge store was damaged ({damage}); deleted and rebuilt: {done.chunks} chunks embedded"
             done = msgspec.structs.replace(done, status="rebuilt", message=message)
-        self._chunks, self._last = chunks, done
-        return done
+        self._take(chunks)
+        self._unreviewed = unreviewed(files, reviewed_digests(self._reviewed))
+        self._last = msgspec.structs.replace(done, unreviewed=self._unreviewed)
+        return self._last
+
+    def _take(self, chunks: dict[str, Chunk]) -> None:
+        """Put chunks in use: what is searched by words lives in memory only."""
+        self._order = list(chunks.values())
+        self._position = {chunk.chunk_id: i for i, chunk in enumerate(self._order)}
+        self._facets = [chunk.facets for chunk in self._order]
+        self._lexical = LexicalIndex(self._order)
 
     def _synchronise(self, chunks: dict[str, Chunk], manifest: str, opened: Callable[[], None]) -> Refresh:
         opened()
@@ -169,7 +232,3 @@ class KnowledgeIndex:
         texts = self._embedder.embed([chunk.text for chunk in chunks])
         headings = self._embedder.embed([chunk.own_heading for chunk in chunks])
         return unit_rows((1 - HEADING_WEIGHT) * texts + HEADING_WEIGHT * headings)
-
-
-def _passage(chunk: Chunk, similarity: float) -> Passage:
-    return Passage(chunk_id=chunk.chunk_id, file=chunk.file, heading=chunk.heading, text=chunk.text, similarity=similarity)

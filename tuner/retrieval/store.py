@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from tuner.retrieval.chunks import Chunk
 
 _BATCH = 1000
-_LAYOUT = "v1"  # raise it when the vector of a chunk is composed in another way
+_LAYOUT = "v2"  # raise it when the vector of a chunk is composed in another way
 
 
 class VectorStore:
@@ -118,6 +118,13 @@ class VectorStore:
         found = self._collection.query(query_embeddings=[vector], n_results=limit, include=["distances"])
         return [(i, 1.0 - float(d)) for i, d in zip(found["ids"][0], found["distances"][0], strict=True)]
 
+    def vectors(self, ids: Sequence[str]) -> dict[str, NDArray[np.float32]]:
+        """Return the stored vectors of these chunks, each of shape (dim,); what is not stored is missing."""
+        import numpy as np
+
+        found = self._collection.get(ids=list(ids), include=["embeddings"])
+        return {i: np.asarray(vector, np.float32) for i, vector in zip(found["ids"], found["embeddings"], strict=True)}
+
     def reset(self) -> None:
         """Delete the folder and open an empty store in its place.
 
@@ -155,4 +162,4 @@ def collection_name(embedder_name: str) -> str:
 
 
 def _metadata(chunk: Chunk) -> dict[str, str | int]:
-    return {"file": chunk.file, "heading": chunk.heading, "position": chunk.position}
+    return {"file": chunk.file, "heading": chunk.heading, "position": chunk.position, **chunk.facets.flat()}

@@ -1,0 +1,1 @@
+"""News about the traded symbols: off by default, untrusted always, and never a reason to take more risk."""
