@@ -29,11 +29,11 @@ from tests.support_tuner import reply_object
 from tuner.apply import Status
 from tuner.audit import reading, verify
 
-PHASES = {
+PHASES: dict[str, tuple[TunerEventKind | None, float]] = {
     "retrieval": (TunerEventKind.TRIGGER, 0.02),  # kill within so many seconds after this event
     "call": (TunerEventKind.RETRIEVAL, 0.15),
     "what if": (TunerEventKind.GUARD_VERDICT, 0.1),
-    "apply": (TunerEventKind.WHAT_IF, 0.004),
+    "apply": (None, 0.0),  # at once when its wish is seen, before it has read the answer
     "conclusion": (TunerEventKind.APPLIED, 0.004),
 }
 _CALL_S = 0.2
@@ -86,7 +86,7 @@ def kill_many(system: System, kills: int, seed: int) -> Report:
     for number in range(kills):
         phase = list(PHASES)[number % len(PHASES)]
         process = system.start("tuner.cli", *_advisor(system, number), "--interval", "1", "--wait", "30")
-        _wait_for(system, process, phase, random)
+        _wait_for(system, process, workspace, phase, random)
         system.kill(process)
         done[phase] += 1
         found = verify(path)
@@ -131,10 +131,16 @@ def _half_applied(rows: list[dict[str, Any]], workspace: Workspace) -> list[str]
     return wrong + [f"decision {i}: applied in the audit, not by the trader" for i in applied if i not in told]
 
 
-def _wait_for(system: System, process: Any, phase: str, random: np.random.Generator) -> None:
+def _wait_for(system: System, process: Any, workspace: Workspace, phase: str, random: np.random.Generator) -> None:
     """Wait for the phase's event, then for a moment within the phase."""
     kind, within_s = PHASES[phase]
     view = _view(system, process)
+    if kind is None:
+        row = workspace.symbol_rows[0]
+        before = row.pending_version
+        _at_once(system, process, lambda: row.pending_version != before)
+        view.close()
+        return
     events = view.events(from_start=True)
     seen: list[int] = []
 
@@ -154,7 +160,7 @@ def _at_once(system: System, process: Any, check: Callable[[], bool]) -> None:
     while not check():
         if process.poll() is not None or clock.monotonic_ns() > until_ns:
             raise click.ClickException(f"the tuner did not come so far:\n{system.said(process)[-2000:]}")
-        sleep(0.0005)
+        sleep(0.0001)
 
 
 def _view(system: System, process: Any) -> TunerView:

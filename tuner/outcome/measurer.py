@@ -62,6 +62,11 @@ class Measurer:
         self._running: tuple[Followed, Future[Answer]] | None = None
         self._not_before_ns = 0
 
+    def warm(self) -> None:
+        """Have the replaying process ready before the first decision."""
+        if self._replayer is not None:
+            self._replayer.warm()
+
     @property
     def pending(self) -> tuple[Followed, ...]:
         """The decisions whose horizon has not passed yet."""
