@@ -86,9 +86,9 @@ def kill_many(system: System, kills: int, seed: int) -> Report:
     for number in range(kills):
         phase = list(PHASES)[number % len(PHASES)]
         process = system.start("tuner.cli", *_advisor(system, number), "--interval", "1", "--wait", "30")
-        _wait_for(system, process, workspace, phase, random)
+        reached = _wait_for(system, process, workspace, phase, random)
         system.kill(process)
-        done[phase] += 1
+        done[phase if reached else "no phase in particular"] += 1
         found = verify(path)
         broken += bool(found.why)
         in_flight += len(found.unfinished)
@@ -131,36 +131,40 @@ def _half_applied(rows: list[dict[str, Any]], workspace: Workspace) -> list[str]
     return wrong + [f"decision {i}: applied in the audit, not by the trader" for i in applied if i not in told]
 
 
-def _wait_for(system: System, process: Any, workspace: Workspace, phase: str, random: np.random.Generator) -> None:
-    """Wait for the phase's event, then for a moment within the phase."""
+def _wait_for(system: System, process: Any, workspace: Workspace, phase: str, random: np.random.Generator) -> bool:
+    """Wait for the phase's event, then for a moment within the phase; False if it does not come (a loaded machine)."""
     kind, within_s = PHASES[phase]
     view = _view(system, process)
     if kind is None:
         row = workspace.symbol_rows[0]
         before = row.pending_version
-        _at_once(system, process, lambda: row.pending_version != before)
+        reached = _at_once(system, process, lambda: row.pending_version != before)
         view.close()
-        return
+        return reached
     events = view.events(from_start=True)
     seen: list[int] = []
 
-    def reached() -> bool:
+    def come() -> bool:
         seen.extend(int(event["kind"]) for event in events.read())
         return kind in seen
 
-    _at_once(system, process, reached)
+    reached = _at_once(system, process, come)
     view.close()
     sleep(float(random.uniform(0, within_s)))
+    return reached
 
 
-def _at_once(system: System, process: Any, check: Callable[[], bool]) -> None:
-    """Wait for a condition without losing a moment: the phases are milliseconds long."""
+def _at_once(system: System, process: Any, check: Callable[[], bool]) -> bool:
+    """Wait for a condition without losing a moment: the phases are milliseconds long. False if it does not come true."""
     clock = SystemClock()
     until_ns = clock.monotonic_ns() + 60_000_000_000
     while not check():
-        if process.poll() is not None or clock.monotonic_ns() > until_ns:
+        if clock.monotonic_ns() > until_ns:
+            return False
+        if process.poll() is not None:
             raise click.ClickException(f"the tuner did not come so far:\n{system.said(process)[-2000:]}")
         sleep(0.0001)
+    return True
 
 
 def _view(system: System, process: Any) -> TunerView:
@@ -176,7 +180,8 @@ def _view(system: System, process: Any) -> TunerView:
                 view.close()
         return bool(found)
 
-    _at_once(system, process, attached)
+    if not _at_once(system, process, attached):
+        raise click.ClickException(f"the tuner did not begin:\n{system.said(process)[-2000:]}")
     return found[0]
 
 
