@@ -261,6 +261,9 @@ PROPERTIES: dict[str, tuple[Applies, Applies]] = {
     "at most three parameters, each once": (
         _UPDATES, lambda c, v: len({x.field for x in v.changes}) == len(v.changes) <= c.limits.max_changes
     ),
+    "whole numbers stay whole": (
+        _UPDATES, lambda _, v: all(c.new == round(c.new) for c in v.changes if c.param.integer or c.param.unit == "ms")
+    ),
     "drift from the operator's baseline": (_UPDATES, _drift),
     "base ≤ max, target above costs": (_UPDATES, _cross),
     "cooldown of the symbol": (_UPDATES, _cooldown),
@@ -296,6 +299,7 @@ PROPERTIES: dict[str, tuple[Applies, Applies]] = {
         lambda c, _: not c.facts.enabled and c.facts.enabled_by is not Source.TUNER,
         lambda _, v: v.action not in (Action.UPDATE_CONFIG, Action.RESUME),
     ),
+    "only what trades is paused": (_is(Action.PAUSE), lambda c, _: c.facts.enabled),
     "a pause stays for a while": (
         _is(Action.RESUME),
         lambda c, _: not c.facts.enabled and min(c.since_s(lambda _: True), c.facts.set_age_s) >= c.limits.dwell_s,

@@ -156,6 +156,8 @@ class Publisher:
         desired, applied = row.desired(), np.array(row.applied())
         if desired["generation"] <= applied["observed_generation"]:
             return
+        if desired["base_revision"] not in (0, applied["revision"]):
+            refuse = Reason.STALE_BASE
         applied["observed_generation"], applied["refusal"] = desired["generation"], refuse
         kind = EventKind.CONFIG_REFUSED if refuse else EventKind.CONFIG_APPLIED
         named = [i for i in range(len(row.fields)) if int(desired["mask"]) >> i & 1]
@@ -164,6 +166,7 @@ class Publisher:
             applied["previous"] = old
             applied["values"][named] = desired["values"][named]
             applied["source"], applied["updated_ns"] = desired["source"], self.clock.now_ns()
+            applied["decision_id"] = desired["decision_id"]
             applied["revision"] += 1
             if symbol < 0 and _OVERRIDE in named and desired["values"][_OVERRIDE]:
                 self._segments["config"].body["override_epoch"] += 1

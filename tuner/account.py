@@ -67,8 +67,7 @@ class Case(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def unknown_citations(self) -> tuple[str, ...]:
         """Ids the advisor cited without having been shown them."""
-        shown = {passage.chunk_id for passage in self.prompt.passages}
-        return tuple(cited for cited in self.decision.cited if cited not in shown)
+        return tuple(cited for cited in self.decision.cited if cited not in self.prompt.citable)
 
 
 class Result(msgspec.Struct, frozen=True, kw_only=True):
@@ -98,7 +97,7 @@ def keep_texts(audit: Audit, case: Case) -> dict[str, str]:
     basis = Basis(
         snapshot=case.snapshot, symbol=case.prompt.symbol, passages=tuple(case.prompt.passages),
         template_version=case.prompt.template_version, fired=case.fired, history=case.history, limits=case.limits,
-        grounds=case.grounds, judged_ns=case.judged_ns,
+        grounds=case.grounds, judged_ns=case.judged_ns, news=case.prompt.news,
     )  # fmt: skip
     return {
         "system": audit.keep(case.prompt.system),
@@ -127,6 +126,10 @@ def final_record(case: Case, applied: Applied, stored: Mapping[str, str], now_ns
             "snapshot_ns": case.snapshot.taken_ns,
             "trader_epoch": case.snapshot.epoch,
             "template_version": prompt.template_version,
+            "template_sha256": prompt.template_sha256,
+            "prompt_tokens": prompt.tokens,
+            "left_out": list(prompt.dropped),
+            "news": [item.news_id for item in prompt.news],
             "prompt_sha256": prompt.sha256,
             "passages": [{"id": passage.chunk_id, "similarity": round(passage.similarity, 4)} for passage in prompt.passages],
             "corpus": case.corpus,
@@ -162,6 +165,8 @@ def judged_events(case: Case) -> list[TunerEvent]:
     """Return the events of the decision and of the guard's verdict on it."""
     decision, verdict = case.decision, case.verdict
     text = f"no usable answer: {decision.error}" if decision.error else decision.reasoning
+    if case.unknown_citations:
+        text += f" [dropped, never given: {', '.join(case.unknown_citations)}]"
     made = _event(case, TunerEventKind.DECISION, text, case.proposed)
     made = msgspec.structs.replace(made, action=decision.action)
     judged = f"{verdict.ruling.value}: {'; '.join(verdict.reasons) or words(verdict.action)}"
@@ -301,7 +306,7 @@ def _decision(case: Case) -> dict[str, Any]:
         "params": {PARAMS[field].name: value for field, value in decision.proposed.items()},
         "confidence_pct": decision.confidence_pct,
         "reasoning": decision.reasoning,
-        "cited": list(decision.cited),
+        "cited": [cited for cited in decision.cited if cited not in case.unknown_citations],
         "unknown_citations": list(case.unknown_citations),
         "error": decision.error,
     }

@@ -219,7 +219,7 @@ def reading(path: Path) -> Iterator[sqlite3.Connection]:
             yield database
         finally:
             database.close()
-    except sqlite3.Error as error:
+    except (sqlite3.Error, UnicodeError) as error:  # a flipped bit in a text is found before SQLite hands it over
         raise JournalError(f"audit: was no readable database ({path}: {error}), expected one") from error
 
 

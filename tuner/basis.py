@@ -6,6 +6,7 @@ import msgspec
 
 from shared.errors import JournalError
 from tuner.limits import Grounds, GuardLimits, Past
+from tuner.news.items import NewsItem
 from tuner.prompt import Prompt
 from tuner.retrieval.passages import Passage
 from tuner.snapshot import Snapshot
@@ -24,6 +25,7 @@ class Basis(msgspec.Struct, frozen=True, kw_only=True):
     limits: GuardLimits
     grounds: Grounds
     judged_ns: int
+    news: tuple[NewsItem, ...] = ()
 
 
 def packed(basis: Basis) -> bytes:
@@ -54,4 +56,5 @@ def prompt_of(basis: Basis, system: str, user: str) -> Prompt:
         snapshot=basis.snapshot,
         passages=basis.passages,
         template_version=basis.template_version,
+        news=basis.news,
     )

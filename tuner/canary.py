@@ -117,6 +117,9 @@ class Canary:
         if self._running is not None or folder is None or self._clock.monotonic_ns() < self._not_before_ns:
             return
         for flight in self._flights:
+            if snapshot.live:
+                self._end(flight, Status.LEFT, "the canary stays as it is: live orders cannot be replayed", None)
+                return
             horizon_s = self.options.watch_s * flight.check / self.options.checks
             if snapshot.engine_ns >= flight.followed.from_ns + int(horizon_s * NS_PER_S):
                 task = Measure(

@@ -16,7 +16,7 @@ from tuner.advisors.breaker import BreakerState, CircuitBreaker
 from tuner.advisors.select import Choice
 from tuner.apply import Applied, Order, Status, apply, changes_of
 from tuner.audit import Audit
-from tuner.budget import FREE, Budget, Stop, most_usd
+from tuner.budget import Budget, Stop, most_usd, paid_links
 from tuner.call import BackgroundCall
 from tuner.canary import Canary, Flight
 from tuner.decision import Decision, decision_schema, parse_reply
@@ -24,9 +24,10 @@ from tuner.guard import Ruling, Verdict, judge
 from tuner.knowledge import Knowledge
 from tuner.limits import Grounds, Past, limits_for, rebased
 from tuner.log import TunerLog
+from tuner.news.desk import NewsDesk
 from tuner.outcome.effects import Followed
 from tuner.outcome.measurer import Measurer
-from tuner.prompt import Prompt, build_prompt, retrieval_query
+from tuner.prompt import Prompt, build_prompt, retrieval_facets, retrieval_query
 from tuner.publish import Publisher, TunerEvent
 from tuner.recovery import settle
 from tuner.retrieval.passages import Passage
@@ -51,6 +52,7 @@ class Parts(msgspec.Struct, frozen=True, kw_only=True):
     budget: Budget | None = None
     measurer: Measurer | None = None
     canary: Canary | None = None
+    news: NewsDesk | None = None
 
 
 class Decider:
@@ -113,7 +115,8 @@ class Decider:
         snapshot = msgspec.structs.replace(take(workspace, parts.clock), effects=effects)
         self._baseline = rebased(self._baseline, snapshot)
         limits = limits_for(self._interval_s, self._baseline)
-        prompt = build_prompt(snapshot, symbol, self._retrieve(snapshot, fired, symbol))
+        news = parts.news.items() if parts.news else ()
+        prompt = build_prompt(snapshot, symbol, self._retrieve(snapshot, fired, symbol), news=news)
         expires_ns = snapshot.taken_ns + int(limits.valid_for_s * NS_PER_S)
         reply = self._ask(prompt, (expires_ns - parts.clock.now_ns()) / NS_PER_S)
         self._tell_fallbacks(reply, snapshot.facts(symbol).index)
@@ -127,14 +130,14 @@ class Decider:
         case = account.Case(
             decision_id=parts.audit.new_decision_id(), fired=fired, snapshot=snapshot, prompt=prompt, reply=reply,
             decision=decision, verdict=judge(snapshot, decision, history, limits, now_ns, grounds),
-            advisor=reply.advisor or parts.choice.advisor.name, corpus=parts.knowledge.corpus, history=history,
-            limits=limits, grounds=grounds, judged_ns=now_ns, stopped=self.stop is not None,
+            advisor=reply.advisor or parts.choice.advisor.name, corpus=parts.knowledge.corpus, history=history, limits=limits,
+            grounds=grounds, judged_ns=now_ns, stopped=self.stop is not None,
         )  # fmt: skip
         return case, expires_ns
 
     def _retrieve(self, snapshot: Snapshot, fired: Fired, symbol: str) -> list[Passage]:
         try:
-            passages = self._parts.knowledge.search(retrieval_query(snapshot, symbol))
+            passages = self._parts.knowledge.search(retrieval_query(snapshot, symbol), retrieval_facets(snapshot, symbol))
         except TradingError as error:
             self._parts.log.line("RAG", f"{error}")
             passages = []
@@ -189,9 +192,11 @@ class Decider:
     def _reserved(self, prompt: Prompt) -> int | Stop:
         """Reserve what the call may cost; 0 for an advisor that costs nothing. Where there is no room, say so once."""
         budget, advisor, now_ns = self._parts.budget, self._parts.choice.advisor, self._parts.clock.now_ns()
-        if budget is None or advisor.name in FREE:
+        paid = paid_links(advisor)
+        if budget is None or not paid:
             return 0
-        reserved = budget.reserve(advisor.name, most_usd(advisor.model, len(prompt.system) + len(prompt.user)), now_ns)
+        chars = len(prompt.system) + len(prompt.user)
+        reserved = budget.reserve(paid[0][0], sum(most_usd(model, chars) for _, model in paid), now_ns)
         self._show_usage()
         if isinstance(reserved, Stop):
             self.stop = reserved
@@ -336,8 +341,7 @@ def _followed(case: account.Case, from_ns: int, shadow: dict[int, float], now_ns
 
 def _grounds(fired: Fired, prompt: Prompt) -> Grounds:
     """Return what a decision on this prompt may rest on."""
-    trusted = frozenset(passage.chunk_id for passage in prompt.passages)
-    return Grounds(by_news=fired.by_news, news_shown=bool(getattr(prompt, "news", ())), trusted=trusted)
+    return Grounds(by_news=fired.by_news, news_shown=bool(prompt.outside), trusted=prompt.trusted)
 
 
 def _decision(reply: Reply, symbol: str) -> Decision:

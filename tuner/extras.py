@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from shared.clock import Clock
     from tuner.audit import Audit
     from tuner.log import TunerLog
+    from tuner.news.desk import NewsDesk
     from tuner.publish import Publisher
 
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -28,6 +29,8 @@ class Extras(msgspec.Struct, frozen=True, kw_only=True):
     max_calls_day: int
     max_usd_hour: float
     max_usd_day: float
+    news: bool = False
+    news_feed: tuple[str, ...] = ()
 
 
 def tuning_options(command: Command) -> Command:
@@ -50,6 +53,8 @@ def tuning_options(command: Command) -> Command:
             click.option("--max-calls-hour", type=click.IntRange(0), default=240, show_default=True, help="Calls to a model."),
             click.option("--max-calls-day", type=click.IntRange(0), default=2_000, show_default=True, help="Calls to a model."),
             click.option("--max-usd-hour", type=click.FloatRange(0), default=0.5, show_default=True, help="Price of the calls."),
+            click.option("--news", is_flag=True, help="Read announcements of the venues: untrusted, may only lower risk."),
+            click.option("--news-feed", metavar="URL", multiple=True, help="An RSS or Atom feed to read, untrusted as well."),
             click.option("--max-usd-day", type=click.FloatRange(0), default=5.0, show_default=True, help="Price of the calls."),
         )
     ):  # fmt: skip
@@ -65,7 +70,7 @@ def extras_from(given: Mapping[str, Any]) -> Extras:
 def open_extras(
     extras: Extras, instance: str, desk: tuple[Audit, Publisher, TunerLog, Clock], stack: ExitStack
 ) -> dict[str, Any]:
-    """Make budget, measurer and canary; ``stack`` closes them."""
+    """Make budget, news desk, measurer and canary; ``stack`` closes them."""
     from shared.paths import home_dir
     from tuner.budget import Budget, BudgetLimits
     from tuner.canary import Canary, CanaryOptions
@@ -78,11 +83,22 @@ def open_extras(
     )  # fmt: skip
     budget = Budget(home_dir(instance) / "budget.sqlite", limits)
     stack.callback(budget.close)
+    news = _news_desk(extras, desk[3])
     if not extras.what_if_min:
-        return {"budget": budget}
+        return {"budget": budget, "news": news}
     replayer = Replayer()
     stack.callback(replayer.close)
     options = MeasureOptions(window_s=60 * extras.what_if_min, horizon_s=60 * extras.horizon_min)
     measurer = Measurer(instance, replayer, desk, options)
     canary = Canary(instance, replayer, desk, CanaryOptions(share=extras.canary)) if extras.canary else None
-    return {"budget": budget, "measurer": measurer, "canary": canary}
+    return {"budget": budget, "news": news, "measurer": measurer, "canary": canary}
+
+
+def _news_desk(extras: Extras, clock: Clock) -> NewsDesk | None:
+    """Make the news desk where the operator wants news; feeds alone leave the venues' announcements out."""
+    if not extras.news and not extras.news_feed:
+        return None
+    from tuner.news.desk import NewsDesk, default_sources, feed_source
+
+    venues = default_sources() if extras.news else []
+    return NewsDesk([*venues, *(feed_source(url) for url in extras.news_feed)], clock)

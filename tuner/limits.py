@@ -56,7 +56,11 @@ class Past(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Grounds(msgspec.Struct, frozen=True, kw_only=True):
-    """What a decision may rest on: whether news started it or was in its prompt, and the ids that may be trusted when cited."""
+    """What a decision may rest on.
+
+    ``by_news``: news started it; ``news_shown``: news or other text from outside was in its prompt; ``trusted``: ids that may be
+    trusted when cited.
+    """
 
     by_news: bool = False
     news_shown: bool = False

@@ -13,6 +13,7 @@ from shared.events import TunerEventKind, TunerMode, TunerStatus, words
 from shared.workspace import Workspace
 from tuner.account import Result
 from tuner.cycle import Decider, Parts
+from tuner.news.signals import heard
 from tuner.publish import TunerEvent
 from tuner.snapshot import ControlFacts, Snapshot, take, take_controls
 from tuner.triggers import Fired, TriggerLimits, TriggerState, absorb, due, next_cycle_ns
@@ -97,7 +98,8 @@ class TunerLoop:
         self._settled = self._settled or self._decider.settle(workspace)
         if not self._settled:
             return False  # something of the tuner before may still take effect: wait until its fate is known
-        self._state, fired = due(self._state, snapshot, self._parts.clock.now_ns(), self._limits)
+        news = heard(self._parts.news, workspace.symbols, self._parts.log)
+        self._state, fired = due(self._state, snapshot, self._parts.clock.now_ns(), self._limits, news)
         self._show_work()
         if fired is None:
             return False
@@ -117,6 +119,8 @@ class TunerLoop:
         self._tried_ns = clock.monotonic_ns()
         self._workspace = Workspace(self._options.instance, clock)
         self._settled = False
+        if self._parts.measurer is not None and not self._options.once:
+            self._parts.measurer.warm()
         self._parts.log.line("TRADER", f"attached: {', '.join(self._workspace.symbols)}")
         self._parts.publisher.update(last_error="")
         return self._workspace

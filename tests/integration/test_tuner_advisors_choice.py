@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
-from http.server import BaseHTTPRequestHandler
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,13 +12,16 @@ import pytest
 from shared.clock import ManualClock, SystemClock
 from shared.errors import ConfigError, UsageError
 from shared.events import Action
-from tests.integration.test_tuner_advisors import (
+from tests.support_llm import (
     API_ERROR,
     KEY,
     PROMPT,
+    READY,
     SCHEMA,
     TEXT,
+    Send,
     Server,
+    answering,
     chat,
     message,
     sending,
@@ -37,18 +39,6 @@ from tuner.advisors.rules import RulesAdvisor
 from tuner.advisors.select import Choice, Wanted, choose
 from tuner.decision import parse_reply
 from tuner.prompt import build_prompt
-
-READY = '{"word": "ready", "count": null}'
-Send = Callable[[BaseHTTPRequestHandler, Server], None]
-
-
-def answering(choose_answer: Callable[[dict[str, Any]], Send]) -> Send:
-    """Return an answer that depends on what is asked."""
-
-    def answer(handler: BaseHTTPRequestHandler, server: Server) -> None:
-        choose_answer(server.asked[-1] if server.asked else {})(handler, server)
-
-    return answer
 
 
 def honouring(way: str) -> Send:

@@ -267,7 +267,7 @@ def main(
 def _run(way: str, model: Path | None, out: Path, limit: int, threads: int, proxy: Path | None) -> None:
     name = model.name if model is not None and way not in ("hold", "rules") else ""
     done = {one.case for one in kept(out) if one.way == way and one.model == name}
-    todo = [case for case in cases() if case.name not in done]
+    todo = sorted((case for case in cases() if case.name not in done), key=lambda case: case.name.split()[-1])  # every kind early
     todo = todo[: max(0, limit - len(done))] if limit else todo
     if not todo:
         return

@@ -25,6 +25,7 @@ def main(model: Path, template: Path | None, threads: int) -> None:
     params = xllamacpp.CommonParams()
     params.model.path = str(model)
     params.n_ctx, params.n_parallel, params.verbosity, params.use_jinja = CONTEXT_TOKENS, 1, 0, True
+    params.cache_ram_mib = 0  # keep no old prompts: memory would grow with every call
     params.model_alias = {"local-model"}
     for group in (params.cpuparams, params.cpuparams_batch):
         group.n_threads = threads

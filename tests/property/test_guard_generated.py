@@ -1,4 +1,4 @@
-"""The guard over generated cases, the short way of ``python -m tests.chaos.guard_cases``, and that the cases decide anything."""
+"""The guard over generated cases: a short version of ``python -m tests.chaos.guard_cases``."""
 
 from __future__ import annotations
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
 import stat
 from pathlib import Path
@@ -11,8 +12,9 @@ import pytest
 
 from shared.errors import JournalError, NotRunning
 from shared.events import Action
+from tests.chaos.tuner_session import flips_found
 from tuner.apply import Status
-from tuner.audit import Audit, verify
+from tuner.audit import Audit, reading, stored_text, verify
 
 
 def _row(decision_id: int, status: Status = Status.APPLIED, **more: Any) -> dict[str, Any]:
@@ -114,3 +116,82 @@ def test_a_missing_or_foreign_file_is_one_clear_error(tmp_path: Path) -> None:
         verify(foreign)
     with pytest.raises(JournalError):
         Audit(foreign)
+
+
+def _with_texts(path: Path) -> Path:
+    audit = Audit(path)
+    for number in range(1, 4):
+        with audit.together():
+            stored = {"user": audit.keep(f"prompt {number} " * 50), "system": audit.keep("the same for all")}
+            audit.append(_row(number, stored=stored))
+    audit.close()
+    return path
+
+
+def test_long_texts_are_kept_once_and_the_chain_covers_them(tmp_path: Path) -> None:
+    path = _with_texts(tmp_path / "audit.sqlite")
+    found = verify(path)
+    assert (found.rows, found.stored, found.why, found.sealed) == (3, 4, "", True)
+    with reading(path) as database:
+        name = json.loads(database.execute("SELECT record FROM audit WHERE id = 2").fetchone()[0])["stored"]["user"]
+        assert stored_text(database, name).decode() == "prompt 2 " * 50
+        with pytest.raises(JournalError, match="no whole text"):
+            stored_text(database, "0" * 64)
+
+
+@pytest.mark.parametrize(
+    ("statement", "named"),
+    [
+        ("UPDATE store SET body = x'00' WHERE rowid = 2", "store"),
+        ("DELETE FROM store WHERE rowid = 1", "not in the store"),
+        ("UPDATE audit SET action = 'HOLD' WHERE id = 2", "action: was not what the record says"),
+    ],
+)
+def test_a_changed_or_missing_text_is_found(tmp_path: Path, statement: str, named: str) -> None:
+    path = _with_texts(tmp_path / "audit.sqlite")
+    database = sqlite3.connect(path)
+    database.executescript(
+        f"DROP TRIGGER audit_no_update; DROP TRIGGER store_no_update; DROP TRIGGER store_no_delete; {statement}"
+    )
+    database.close()
+    assert named in verify(path).why
+
+
+def test_any_flipped_byte_of_a_sealed_file_is_found(tmp_path: Path) -> None:
+    path = _with_texts(tmp_path / "audit.sqlite")
+    assert flips_found(path, flips=40, seed=3) == 40
+
+
+def test_an_audit_that_is_open_or_was_killed_has_no_seal_and_still_verifies(tmp_path: Path) -> None:
+    path = _with_texts(tmp_path / "audit.sqlite")
+    audit = Audit(path)
+    assert (verify(path).sealed, verify(path).why) == (False, "")
+    audit.append(_row(4))
+    assert verify(path).rows == 4
+    audit.close()
+    assert verify(path).sealed
+
+
+def test_rows_written_together_are_all_there_or_none_and_the_chain_goes_on(tmp_path: Path) -> None:
+    audit = Audit(tmp_path / "audit.sqlite")
+    audit.append(_row(1))
+
+    def fails() -> None:
+        with audit.together():
+            audit.append(_row(2))
+            raise NotRunning("the trader died")
+
+    with pytest.raises(NotRunning):
+        fails()
+    audit.append(_row(3))
+    audit.close()
+    found = verify(tmp_path / "audit.sqlite")
+    assert (found.rows, found.why) == (2, "")
+
+
+def test_what_was_sent_and_never_concluded_is_known(tmp_path: Path) -> None:
+    audit = Audit(tmp_path / "audit.sqlite")
+    for row in (_row(1, Status.SENDING), _row(1), _row(2, Status.SENDING), _row(3, Status.HOLD)):
+        audit.append(row)
+    assert [record["decision_id"] for record in audit.unfinished()] == [2]
+    audit.close()

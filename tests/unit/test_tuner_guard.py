@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
 import pytest
 
 from shared.clock import NS_PER_S
@@ -12,7 +13,7 @@ from shared.params import PARAMS, index_of
 from tests.support_tuner import DEFAULTS, NOW_NS, make_decision, make_facts, make_snapshot
 from tuner.decision import Decision
 from tuner.guard import Ruling, Verdict, judge
-from tuner.limits import GuardLimits, Past, limits_for, rebased
+from tuner.limits import Grounds, GuardLimits, Past, limits_for, rebased
 from tuner.snapshot import Snapshot
 
 LIMITS = GuardLimits()
@@ -156,6 +157,47 @@ def test_raising_risk_takes_new_trades_where_that_is_asked_for() -> None:
     assert _judge(make_decision(stop_pct=1.2), snapshot, past, min_trades_to_raise=5).ruling is Ruling.ACCEPT
 
 
+def test_raising_risk_takes_some_market_and_a_long_quiet_is_evidence_too() -> None:
+    young, known = make_snapshot(make_facts(bars=59)), make_snapshot(make_facts(trades=20))
+    assert _judge(make_decision(stop_pct=1.2), young, min_bars=60).ruling is Ruling.REJECT
+    assert _judge(make_decision(stop_pct=0.9), young, min_bars=60).ruling is Ruling.ACCEPT
+    past, asked = [_ago(1000, trades=20)], {"min_trades_to_raise": 3}
+    assert _judge(make_decision(stop_pct=1.2), known, past, evidence_s=1001.0, **asked).ruling is Ruling.REJECT
+    assert _judge(make_decision(stop_pct=1.2), known, past, evidence_s=999.0, **asked).ruling is Ruling.ACCEPT
+
+
+def test_over_the_budget_nothing_is_applied() -> None:
+    verdict = _judge(make_decision(stop_pct=0.8), over_budget="240 of 240 calls are used")
+    assert (verdict.ruling, verdict.reasons) == (Ruling.REJECT, ("240 of 240 calls are used",))
+
+
+@pytest.mark.parametrize(
+    ("grounds", "cited"),
+    [
+        (Grounds(by_news=True), ()),
+        (Grounds(news_shown=True), ()),
+        (Grounds(news_shown=True, trusted=frozenset({"risk.md#1"})), ("risk.md#1",)),
+        (Grounds(trusted=frozenset({"risk.md#1"})), ("news#1",)),
+        (Grounds(), ("made up",)),
+    ],
+)
+def test_untrusted_text_lowers_risk_and_does_nothing_else(grounds: Grounds, cited: tuple[str, ...]) -> None:
+    def judged(decision: Decision, snapshot: Snapshot | None = None) -> Verdict:
+        given = msgspec.structs.replace(decision, cited=cited)
+        return judge(snapshot or make_snapshot(), given, [], LIMITS, NOW_NS, grounds)
+
+    mixed = judged(make_decision(stop_pct=1.2, target_pct=2.0, base_position_pct=1.5))
+    assert _new(mixed) == {"base_position_pct": 1.5}
+    assert judged(make_decision(stop_pct=1.2)).ruling is Ruling.REJECT
+    assert judged(make_decision(Action.PAUSE)).action is Action.PAUSE
+    assert judged(make_decision(Action.RESUME), make_snapshot(make_facts(**PAUSED))).action is Action.HOLD
+
+
+def test_what_we_gave_may_be_cited() -> None:
+    decision = msgspec.structs.replace(make_decision(stop_pct=1.2), cited=("risk.md#1", "made up"))
+    assert judge(make_snapshot(), decision, [], LIMITS, NOW_NS, Grounds(trusted=frozenset({"risk.md#1"}))).ruling is Ruling.ACCEPT
+
+
 def test_no_tuning_on_old_prices() -> None:
     assert _judge(make_decision(stop_pct=0.8), make_snapshot(make_facts(stale=True))).code is Reason.STALE_FEED
     assert _judge(make_decision(stop_pct=0.8), make_snapshot(connected=False)).code is Reason.STALE_FEED
@@ -166,7 +208,8 @@ def test_a_pause_of_its_own_may_be_resumed_after_a_while() -> None:
     own = make_snapshot(make_facts(**PAUSED))
     assert _judge(make_decision(Action.RESUME), own, [_ago(700, action=Action.PAUSE)]).action is Action.RESUME
     assert _judge(make_decision(Action.RESUME), own, [_ago(500, action=Action.PAUSE)]).code is Reason.COOLDOWN
-    assert _judge(make_decision(Action.RESUME), make_snapshot()).ruling is Ruling.REJECT
+    running = _judge(make_decision(Action.RESUME), make_snapshot())
+    assert (running.ruling, running.code) == (Ruling.REJECT, Reason.NONE)
 
 
 @pytest.mark.parametrize("who", [Source.OPERATOR, Source.DASHBOARD, Source.ENGINE, Source.NOBODY])

@@ -111,6 +111,7 @@ def _loaded(path: Path, threads: int) -> Any:
     params = xllamacpp.CommonParams()
     params.model.path = str(path)
     params.n_ctx, params.n_parallel, params.verbosity = _CONTEXT_TOKENS, 1, 0
+    params.cache_ram_mib = 0  # keep no old prompts: memory would grow with every call
     for group in (params.cpuparams, params.cpuparams_batch):
         group.n_threads = threads
         group.priority = xllamacpp.ggml_sched_priority.GGML_SCHED_PRIO_LOW

@@ -21,19 +21,22 @@ class Tokens(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ModelPrice(msgspec.Struct, frozen=True, kw_only=True):
-    """USD per million tokens, whether the model takes ``effort``, and the shortest prefix its cache keeps, tokens."""
+    """USD per million tokens, whether the model takes ``effort``, and the shortest prefix its cache keeps, tokens.
+
+    ``cache_write`` keeps a prefix for an hour, ``cache_write_5m`` for five minutes.
+    """
 
     input: float
     output: float
     cache_read: float = 0.0
+    cache_write: float = 0.0
     cache_write_5m: float = 0.0
-    cache_write_1h: float = 0.0
     effort: bool = True
     cache_min_tokens: int = 0
 
     def cost_usd(self, used: Tokens) -> float:
         """Return the price of one call."""
-        written = used.cache_write_5m * self.cache_write_5m + used.cache_write_1h * self.cache_write_1h
+        written = used.cache_write_5m * self.cache_write_5m + used.cache_write_1h * self.cache_write
         return (used.fresh * self.input + used.output * self.output + used.cache_read * self.cache_read + written) / 1e6
 
 

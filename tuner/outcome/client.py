@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import subprocess
 import sys
 from collections.abc import Callable
@@ -29,7 +30,10 @@ class Replayer:
         self._process: subprocess.Popen[bytes] | None = None
         self._closed = False
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="replayer")
-        self._thread.submit(self._started)  # the engine takes seconds to load: begin before it is needed
+
+    def warm(self) -> None:
+        """Start the process before it is needed: the engine takes seconds to load."""
+        self._thread.submit(self._started)
 
     def submit(self, task: Task) -> Future[Answer]:
         """Ask; the answer comes when it comes."""
@@ -59,9 +63,14 @@ class Replayer:
         if self._process is not None:
             self._process.kill()
             self._process.wait()
+            for pipe in (self._process.stdin, self._process.stdout):
+                if pipe is not None:
+                    with contextlib.suppress(OSError):  # what was still to be written has no reader
+                        pipe.close()
 
     def _started(self) -> subprocess.Popen[bytes]:
         if self._process is None or self._process.poll() is not None:
+            self._kill()
             pipe = subprocess.PIPE
             self._process = subprocess.Popen(self._command, stdin=pipe, stdout=pipe, start_new_session=True)  # noqa: S603 - ours
         return self._process

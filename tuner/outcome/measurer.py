@@ -62,6 +62,11 @@ class Measurer:
         self._running: tuple[Followed, Future[Answer]] | None = None
         self._not_before_ns = 0
 
+    def warm(self) -> None:
+        """Have the replaying process ready before the first decision."""
+        if self._replayer is not None:
+            self._replayer.warm()
+
     @property
     def pending(self) -> tuple[Followed, ...]:
         """The decisions whose horizon has not passed yet."""
@@ -87,11 +92,6 @@ class Measurer:
         """Measure this decision once its horizon has passed."""
         self._pending.append(followed)
 
-    def unmeasured(self, followed: Followed, snapshot: Snapshot, horizon_s: float) -> Measure | None:
-        """Return the task that measures a decision over another horizon; None if nothing is kept. For the canary."""
-        folder = kept_session(self._instance)
-        return None if folder is None or snapshot.live else _task(followed, str(folder), horizon_s)
-
     def turn(self, snapshot: Snapshot) -> None:
         """Take the answer that has come, and ask for the next effect that is due. Never waits."""
         if self._running is not None and self._running[1].done():
@@ -101,15 +101,18 @@ class Measurer:
         if self._running is not None or self._replayer is None or self._clock.monotonic_ns() < self._not_before_ns:
             return
         for followed in self._pending:
+            if snapshot.live:
+                self._give_up(followed, "live orders cannot be replayed")
+                return
             if self._clock.now_ns() - followed.time_ns > _GIVE_UP_S * NS_PER_S:
                 self._give_up(followed, "its market did not go on")
                 return
             if snapshot.engine_ns < followed.from_ns + int(self._options.horizon_s * NS_PER_S):
                 continue
-            task = self.unmeasured(followed, snapshot, self._options.horizon_s)
-            if task is not None:
-                self._running = followed, self._replayer.submit(task)
-                return
+            folder = kept_session(self._instance)
+            if folder is not None:
+                self._running = followed, self._replayer.submit(_task(followed, str(folder), self._options.horizon_s))
+            return
 
     def _conclude(self, followed: Followed, answer: Answer) -> None:
         if answer.both is not None:
