@@ -10,9 +10,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from shared.events import Regime, Strategy
 from shared.paths import project_root
 from tests.golden import PlainBm25, PlainChroma, golden, golden_keys, knowledge_chunks, scored
 from tuner.retrieval.embedders import make_embedder
+from tuner.retrieval.facets import Facets, facets_of
 from tuner.retrieval.index import KnowledgeIndex
 
 if TYPE_CHECKING:
@@ -323,3 +325,13 @@ def test_a_section_asked_for_by_its_heading_comes_first(index: KnowledgeIndex) -
 
 def test_the_same_question_gives_the_same_passages(index: KnowledgeIndex) -> None:
     assert index.search("losing streak") == index.search("losing streak")
+
+
+def test_passages_about_another_regime_or_strategy_are_left_out(index: KnowledgeIndex) -> None:
+    question = "ranging market regime, losing streak of 3 losses, which parameters to tune"
+    wanted = Facets(regimes=frozenset({Regime.RANGING}), strategies=frozenset({Strategy.FAIR_VALUE}))
+    found = [facets_of(passage.heading, passage.text) for passage in index.search(question, 12, -1.0, wanted)]
+    assert any(Regime.RANGING in facets.regimes for facets in found)
+    assert not any(facets.speaks_of_others(wanted) for facets in found)
+    without = [facets_of(passage.heading, passage.text) for passage in index.search(question, 12, -1.0)]
+    assert any(facets.speaks_of_others(wanted) for facets in without)

@@ -13,8 +13,10 @@ _HIGH_FUNDING = 0.0003
 def retrieval_query(snapshot: Snapshot, symbol: str) -> str:
     """Return the question about a symbol's situation."""
     facts = snapshot.facts(symbol)
-    parts = [f"{words(facts.regime)} market regime", *_results(snapshot, facts), *_state(snapshot, facts)]
-    return ", ".join([*parts, "which parameters to tune"])
+    pressing = [*_results(snapshot, facts), *_state(snapshot, facts)]
+    if not pressing and facts.strategy is not Strategy.NONE:  # nothing is the matter: then what acts is what can be tuned
+        pressing = [f"tuning while {words(facts.strategy)} acts"]
+    return ", ".join([f"{words(facts.regime)} market regime", *pressing])
 
 
 def retrieval_facets(snapshot: Snapshot, symbol: str) -> Facets:

@@ -6,13 +6,14 @@ so nothing written into the store by other means can reach a prompt.
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import msgspec
 import numpy as np
 
 from shared.errors import ConfigError, OutOfRange
-from tuner.retrieval.chunks import Chunk, split_file
+from tuner.retrieval.chunks import HEADING_JOINT, Chunk, split_file
 from tuner.retrieval.corpus import manifest_hash, read_corpus
 from tuner.retrieval.embedders import unit_rows
 from tuner.retrieval.facets import Facets
@@ -36,6 +37,7 @@ HEADING_WEIGHT = 0.35  # measured on 50 questions: the heading would drown in th
 COVERAGE_WEIGHT = 0.5  # of the share of the question's words in the relevance, beside the cosine
 _RANKED = 64  # how far down each of the two rankings is read
 _CANDIDATES = 16  # of the fused ranking that are looked at for relevance and diversity
+_PREFACED = 2  # a file of more sections than this begins with words about itself, which answer nothing
 _FACET_GAIN = 0.15  # a passage that shares a regime, strategy or parameter with what is asked about gains this much
 
 
@@ -174,9 +176,9 @@ class KnowledgeIndex:
         return _Found(passage, vector, similarity + COVERAGE_WEIGHT * self._lexical.coverage(words, i))
 
     def _fit(self, i: int, facets: Facets) -> float:
-        """Return by how much a chunk gains for being about what is asked; 0 where it is about something else."""
+        """Return by how much a chunk gains for being about what is asked; 0 where it is about something else or a preface."""
         mine = self._facets[i]
-        return 0.0 if mine.speaks_of_others(facets) else 1.0 + _FACET_GAIN * mine.shared_with(facets)
+        return 0.0 if i in self._prefaces or mine.speaks_of_others(facets) else 1.0 + _FACET_GAIN * mine.shared_with(facets)
 
     def _refresh(self, damage: str) -> Refresh:
         """Refresh; a non-empty ``damage`` says why the store must be made again first."""
@@ -208,6 +210,10 @@ class KnowledgeIndex:
         self._order = list(chunks.values())
         self._position = {chunk.chunk_id: i for i, chunk in enumerate(self._order)}
         self._facets = [chunk.facets for chunk in self._order]
+        sections = Counter(chunk.file for chunk in self._order)
+        self._prefaces = frozenset(
+            i for i, chunk in enumerate(self._order) if HEADING_JOINT not in chunk.heading and sections[chunk.file] > _PREFACED
+        )
         self._lexical = LexicalIndex(self._order)
 
     def _synchronise(self, chunks: dict[str, Chunk], manifest: str, opened: Callable[[], None]) -> Refresh:
