@@ -126,7 +126,10 @@ def test_ollama_is_asked_what_the_model_can_do() -> None:
         assert server.asked[-1]["options"]["num_ctx"] == 2048
         assert "expected at most" in choice.advisor.propose(PROMPT, SCHEMA, 5.0).error  # it would be cut, so it is not asked
         assert len(server.asked) == 2
-    with serving(shown({"capabilities": ["embedding"]})) as server, pytest.raises(ConfigError, match="only does embedding"):
+    with (
+        serving(shown({"capabilities": ["embedding"], "model_info": {}})) as server,
+        pytest.raises(ConfigError, match="only does embedding"),
+    ):
         chosen(server, advisor="ollama")
 
 
