@@ -33,7 +33,7 @@ from tuner.advisors.base import Reply
 from tuner.advisors.chain import ChainAdvisor
 from tuner.advisors.claude import ClaudeAdvisor
 from tuner.advisors.grammar import for_grammar
-from tuner.advisors.local import LocalAdvisor
+from tuner.advisors.local import LocalAdvisor, joined
 from tuner.advisors.recording import Calls, CallStore, RecordingAdvisor, call_key, call_request
 from tuner.advisors.rules import RulesAdvisor
 from tuner.advisors.select import Choice, Wanted, choose
@@ -113,6 +113,24 @@ def test_ollama_is_probed_too() -> None:
         chosen(server, advisor="ollama")
     with serving(sending(chat("Yes, I am."))) as server:
         assert "ignored" in chosen(server, advisor="ollama").why
+
+
+def test_ollama_is_asked_what_the_model_can_do() -> None:
+    small = {"capabilities": ["completion"], "model_info": {"llama.context_length": 2048}}
+
+    def shown(info: dict[str, Any]) -> Send:
+        return answering(lambda asked: sending(chat(READY) if "messages" in asked else info))
+
+    with serving(shown(small)) as server:
+        choice = chosen(server, advisor="ollama")
+        assert server.asked[-1]["options"]["num_ctx"] == 2048
+        assert "expected at most" in choice.advisor.propose(PROMPT, SCHEMA, 5.0).error  # it would be cut, so it is not asked
+        assert len(server.asked) == 2
+    with (
+        serving(shown({"capabilities": ["embedding"], "model_info": {}})) as server,
+        pytest.raises(ConfigError, match="only does embedding"),
+    ):
+        chosen(server, advisor="ollama")
 
 
 def test_the_constant_part_is_cached_only_where_that_pays() -> None:
@@ -262,6 +280,21 @@ def test_a_model_path_that_is_no_model_is_a_configuration_error(tmp_path: Path) 
             LocalAdvisor(path, SystemClock())
     with pytest.raises(ConfigError, match="--model-path"):
         choose(Wanted(advisor="local"), {}, SystemClock())
+
+
+def piece(content: str | None = None, stop: str | None = None, **fields: Any) -> dict[str, Any]:
+    return {"choices": [{"delta": {"content": content}, "finish_reason": stop}], **fields}
+
+
+def test_the_pieces_of_a_local_answer_are_one_reply_or_an_error() -> None:
+    usage = {"prompt_tokens": 900, "completion_tokens": 2, "prompt_tokens_details": {"cached_tokens": 700}}
+    whole = joined([piece(), piece('{"a'), piece('": 1}'), piece(stop="stop"), {"choices": [], "usage": usage}])
+    assert (whole.text, whole.error, whole.stop_reason) == ('{"a": 1}', "", "stop")
+    assert (whole.input_tokens, whole.output_tokens, whole.cache_read_tokens) == (900, 2, 700)
+    assert "length" in joined([piece('{"a'), piece(stop="length")]).error
+    assert "deadline" in joined([piece('{"a')]).error
+    assert "too long" in joined([{"error": {"message": "too long"}}]).error
+    assert "no text" in joined([piece(stop="stop")]).error
 
 
 def test_the_grammar_holds_what_the_vendors_schema_may_not_say() -> None:

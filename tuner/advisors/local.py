@@ -85,7 +85,7 @@ class LocalAdvisor:
 
         try:
             self._server.handle_chat_completions(request, take)
-            return _joined(pieces)
+            return joined(pieces)
         except (ValueError, TypeError, RuntimeError, LookupError, AttributeError) as error:
             return Reply(error=f"local: {type(error).__name__}: {error}"[:400])
 
@@ -136,8 +136,8 @@ def _request(system: str, user: str, schema: dict[str, Any], max_tokens: int) ->
     }
 
 
-def _joined(pieces: list[dict[str, Any]]) -> Reply:
-    """Return the reply in the pieces of a stream."""
+def joined(pieces: list[dict[str, Any]]) -> Reply:
+    """Return the reply in the pieces of a stream, an error if it did not come to its end."""
     text, stop, usage = "", "", dict[str, Any]()
     for piece in pieces:
         if "error" in piece:

@@ -18,7 +18,7 @@ _NUM_PREDICT = 700
 _PROBE_PREDICT = 60
 _NEARLY_FULL = 0.95
 _CHARS_PER_TOKEN = 2.5  # on the safe side: tables of numbers take more tokens than prose
-_OPTIONS = {"temperature": 0, "seed": 1, "num_ctx": _NUM_CTX, "num_predict": _NUM_PREDICT}
+_SHOW_S = 5.0
 
 
 class OllamaAdvisor:
@@ -31,11 +31,12 @@ class OllamaAdvisor:
         self.model = model
         self._host = host
         self._clock = clock
+        self._num_ctx = _NUM_CTX
 
     @property
     def identity(self) -> Mapping[str, Any]:
         """Server, model and every option of the request."""
-        return {"host": self._host, "model": self.model, "think": False} | _OPTIONS
+        return {"host": self._host, "model": self.model, "think": False} | self._options(_NUM_PREDICT)
 
     def propose(self, prompt: Prompt, schema: Mapping[str, Any], deadline_s: float) -> Reply:
         """Return the model's reply, or an error: nothing a server does is raised."""
@@ -44,13 +45,20 @@ class OllamaAdvisor:
         bounded = for_grammar(schema)
         system = f"{prompt.system}\n\nJSON schema of the answer:\n{json.dumps(bounded)}"
         needed = int((len(system) + len(prompt.user)) / _CHARS_PER_TOKEN)
-        if needed > _NUM_CTX - _NUM_PREDICT:
-            return Reply(error=f"ollama: the prompt takes up to {needed} tokens, expected at most {_NUM_CTX - _NUM_PREDICT}")
+        room = self._num_ctx - _NUM_PREDICT
+        if needed > room:
+            return Reply(error=f"ollama: the prompt takes up to {needed} tokens, expected at most {room}", advisor=self.name)
         request = self._request(system, prompt.user, bounded, _NUM_PREDICT)
         return timed(self._clock, lambda: self._ask(request, deadline_s), advisor=self.name, model=self.model)
 
     def probe(self, deadline_s: float) -> Probe:
-        """Ask a small question: does the server have the model, and does it hold it to a schema? This also loads the model."""
+        """Ask what the model can do, and a small question that shows whether the server has it and holds it to a schema.
+
+        This also loads the model, and fits the context to one that reads less than what is asked for by default.
+        """
+        unable = self._capabilities()
+        if unable:
+            return Probe(fatal=unable)
         reply = self._ask(self._request(PROBE_SYSTEM, PROBE_TEXT, PROBE_SCHEMA, _PROBE_PREDICT), deadline_s)
         if "HTTP 404" in reply.error:
             return Probe(fatal=f"model: was {self.model!r}, expected one the server has; ollama pull {self.model}")
@@ -58,7 +66,25 @@ class OllamaAdvisor:
             return Probe(note=f"probe: {reply.error}")
         if not follows_probe(reply.text):
             return Probe(note="probe: the schema was ignored; answers that do not follow it are HOLD")
-        return Probe(note="probe: the schema is honoured")
+        return Probe(note=f"probe: the schema is honoured, context {self._num_ctx} tokens")
+
+    def _capabilities(self) -> str:
+        """Return why the model can never decide; empty if it can, or if the server does not say."""
+        import httpx
+        import ollama
+
+        try:
+            with ollama.Client(host=self._host, timeout=_SHOW_S) as client:
+                shown = client.show(self.model)
+        except (ollama.ResponseError, httpx.HTTPError, OSError, ValueError, TypeError, AttributeError):
+            return ""  # the question that follows says it better
+        if shown.capabilities and "completion" not in shown.capabilities:
+            return f"model: was {self.model!r}, which only does {', '.join(shown.capabilities)}, expected one that completes text"
+        lengths = [
+            v for k, v in (shown.modelinfo or {}).items() if k.endswith(".context_length") and isinstance(v, int) and v > 0
+        ]
+        self._num_ctx = min(_NUM_CTX, *lengths) if lengths else _NUM_CTX
+        return ""
 
     def _ask(self, request: dict[str, Any], deadline_s: float) -> Reply:
         """Call within the deadline: the client's own is for each read, and a server that drips outlives it."""
@@ -77,10 +103,13 @@ class OllamaAdvisor:
             "model": self.model,
             "messages": [{"role": "system", "content": system}, {"role": "user", "content": user}],
             "format": schema,
-            "options": _OPTIONS | {"num_predict": num_predict},
+            "options": self._options(num_predict),
             "think": False,
             "keep_alive": "30m",
         }
+
+    def _options(self, num_predict: int) -> dict[str, Any]:
+        return {"temperature": 0, "seed": 1, "num_ctx": self._num_ctx, "num_predict": num_predict}
 
 
 def _called(client: Any, request: dict[str, Any], deadline_s: float) -> Reply:
@@ -88,7 +117,7 @@ def _called(client: Any, request: dict[str, Any], deadline_s: float) -> Reply:
     import ollama
 
     try:
-        return _reply(client.chat(**request))
+        return _reply(client.chat(**request), int(request["options"]["num_ctx"]))
     except httpx.TimeoutException:
         return Reply(error=f"ollama: no answer within {deadline_s:g} s")
     except ollama.ResponseError as error:
@@ -97,15 +126,15 @@ def _called(client: Any, request: dict[str, Any], deadline_s: float) -> Reply:
         return Reply(error=f"ollama: {type(error).__name__}: {error}"[:400])
 
 
-def _reply(answer: Any) -> Reply:
+def _reply(answer: Any, num_ctx: int) -> Reply:
     text = str(answer.message.content or "")
     read, written = int(answer.prompt_eval_count or 0), int(answer.eval_count or 0)
     stop = str(answer.done_reason or "")
     error = ""
     if stop == "length":
         error = f"ollama: the answer was cut at {written} tokens, expected a complete one"
-    elif read >= _NEARLY_FULL * _NUM_CTX:
-        error = f"ollama: the prompt took {read} of {_NUM_CTX} tokens, so it was probably cut"
+    elif read >= _NEARLY_FULL * num_ctx:
+        error = f"ollama: the prompt took {read} of {num_ctx} tokens, so it was probably cut"
     elif not text:
         error = "ollama: the answer held no text"
     return Reply(text=text, stop_reason=stop, input_tokens=read, output_tokens=written, error=error)
