@@ -37,6 +37,10 @@ if TYPE_CHECKING:
 @click.option(
     "--with-parent", is_flag=True, hidden=True, help="End when standard input closes: with the process that started it."
 )
+@click.option(
+    "--accounts", "accounts_path", metavar="FILE", help="JSON file (mode 0600) of accounts; with it the exchange takes orders."
+)
+@click.option("--answer-first", is_flag=True, help="Answer a call before the events it caused (usually events lead).")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON line when listening.")
 def main(
     *,
@@ -50,6 +54,8 @@ def main(
     once: bool,
     instance: str | None,
     with_parent: bool,
+    accounts_path: str | None,
+    answer_first: bool,
     as_json: bool,
 ) -> None:
     """Run a SIMULATED Binance on 127.0.0.1: a recording replayed, or a generated market.
@@ -62,8 +68,10 @@ def main(
         clock = SystemClock()
         source = _open_source(clock, path=path, market=market, symbols=symbols, seed=seed, duration_s=duration)
         from trader.simulator.server import ServerOptions
+        from trader.simulator.trading.accounts_file import read_accounts
 
-        options = ServerOptions(port=port, speed=pace, once=once)
+        accounts = tuple(read_accounts(Path(accounts_path))) if accounts_path else ()
+        options = ServerOptions(port=port, speed=pace, once=once, accounts=accounts, answer_first=answer_first)
         sys.exit(asyncio.run(_serve(source, options, clock, name, with_parent=with_parent, as_json=as_json)))
 
 

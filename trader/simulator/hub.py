@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from typing import TYPE_CHECKING
 
 from websockets.exceptions import ConnectionClosed
@@ -28,6 +29,7 @@ class Subscriber:
         self.connection = connection
         self.category = endpoint.category
         self.session = ControlSession(endpoint.combined)
+        self._kinds = endpoint.kinds
         self._last_sim_ns: int | None = None
 
     async def deliver(self, frame: Frame, name: str) -> None:
@@ -40,6 +42,13 @@ class Subscriber:
             await self._send(frame.envelope)
         else:
             await self._send(_envelope(name, frame.payload))
+
+    async def tell(self, name: str, payload: bytes) -> None:
+        """Send a private event under ``name``, unless the connection asked for other kinds only."""
+        if self._kinds and not any(b'"e":"%s"' % kind.encode() in payload for kind in self._kinds):
+            return
+        with contextlib.suppress(ConnectionClosed):
+            await self._send(_envelope(name, payload) if self.session.combined else payload)
 
     async def tell_end(self) -> None:
         """Tell a ``!sim`` follower that nothing more comes."""

@@ -3,31 +3,40 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import http
 from collections import deque
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Self
 
 from websockets.asyncio.server import Server, ServerConnection, serve
-from websockets.datastructures import Headers
 from websockets.exceptions import ConnectionClosed
 from websockets.http11 import Request, Response
 
 from shared.clock import NS_PER_S
+from trader.simulator.binance_trading.gateway import BinanceTrading
+from trader.simulator.binance_trading.limits import RequestBudget
+from trader.simulator.binance_trading.ws_api import WsApiSession
 from trader.simulator.gate import SnapshotGate
+from trader.simulator.http_front import HttpAnswer, HttpRequest, shared_connection
 from trader.simulator.hub import Hub, Subscriber
 from trader.simulator.pacing import Pacer
 from trader.simulator.protocol import Endpoint, Reply, parse_endpoint
+from trader.simulator.public_rest import PublicRest
+from trader.simulator.recent import RecentFrames
 from trader.simulator.rest import RestApi
 from trader.simulator.source import GateMark, Market, Source
 
 if TYPE_CHECKING:
     from shared.clock import Clock
+    from trader.simulator.trading.accounts_file import AccountEntry
 
 HOST = "127.0.0.1"
 _PING_S = {Market.SPOT: (20.0, 60.0), Market.USDM: (180.0, 600.0)}  # interval, and time for the pong
 _CONTROL_PER_S = {Market.SPOT: 5, Market.USDM: 10}
 _TOO_MANY = 1008
+_WS_API = {Market.SPOT: "/ws-api/v3", Market.USDM: "/ws-fapi/v1"}
+_EVENT_LEAD_S = 0.002
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +55,10 @@ class ServerOptions:
         Longest wait for the REST depth requests, wall seconds.
     start_grace_s
         How long the first subscription without depth waits for one with depth before the flow starts, wall seconds.
+    accounts
+        Who may trade. With accounts a generated flow starts at once and never waits.
+    answer_first
+        Whether a call's answer leaves before the events it caused; the venue promises neither order, usually events lead.
     """
 
     port: int = 0
@@ -53,6 +66,8 @@ class ServerOptions:
     once: bool = False
     gate_deadline_s: float = 5.0
     start_grace_s: float = 1.0
+    accounts: tuple[AccountEntry, ...] = ()
+    answer_first: bool = False
 
 
 class SimulatorServer:
@@ -74,7 +89,12 @@ class SimulatorServer:
         self._clock = clock
         self._hub = Hub(source.streams)
         self._gate = SnapshotGate(source.gated, self._hub.depth_symbols, options.gate_deadline_s)
-        self._rest = RestApi(source, self._gate, clock)
+        self._budget = RequestBudget(source.market, clock)
+        self._recent = RecentFrames()
+        self._rest = RestApi(source, self._gate, self._budget, PublicRest(source, self._recent))
+        self.trading = BinanceTrading(source, options.accounts, self._budget, options.speed) if options.accounts else None
+        # Orders live on without listeners, and a client that trades expects the venue's clock to agree with its own.
+        self._runs_by_itself = bool(options.accounts) and source.mode == "generated" and options.speed is not None
         self._server: Server | None = None
         self._flow: asyncio.Task[None] | None = None
         self.port = 0
@@ -86,6 +106,7 @@ class SimulatorServer:
             self._converse,
             HOST,
             self._options.port,
+            create_connection=shared_connection(self._answer),
             process_request=self._process_request,
             compression=None,
             open_timeout=60.0,  # a depth request may wait for its gate
@@ -119,17 +140,26 @@ class SimulatorServer:
         pacer = Pacer(self._clock, self._options.speed)
         for item in self._source.items():
             if self._options.speed is None:
-                while not self._hub.has_listeners:  # as fast as the clients read: nobody reads, time stands
+                while (
+                    self.trading is None and not self._hub.has_listeners
+                ):  # as fast as the clients read: nobody reads, time stands
                     await self._hub.changed()
             await pacer.until(item.ns)
             if isinstance(item, GateMark):
                 await self._gate.hold(item.symbols)
-                pacer.restart()
+                if not self._runs_by_itself:  # there the wall goes on, and venue time must not fall behind it
+                    pacer.restart()
             else:
+                self._recent.take(item)
+                if self.trading is not None:
+                    self.trading.take(item)
+                    await self.trading.user_data.flush()
                 await self._hub.deliver(item)
         await self._hub.end()
 
     async def _wait_for_listeners(self) -> None:
+        if self._runs_by_itself:
+            return
         while not self._hub.has_listeners:
             await self._hub.changed()
         try:
@@ -139,20 +169,57 @@ class SimulatorServer:
         except TimeoutError:
             return
 
+    async def _answer(self, request: HttpRequest) -> HttpAnswer:
+        answer = self.trading.answer(request) if self.trading is not None else None
+        if answer is not None and self.trading is not None:
+            if self._options.answer_first:
+                return replace(answer, after=self.trading.user_data.flush)
+            await self._flush()
+            return answer
+        path = request.target.partition("?")[0]
+        if not path.startswith(("/api/", "/fapi/", "/sapi/")):
+            return HttpAnswer(404, b"Not Found\n", {"Content-Type": "text/plain"})
+        return await self._rest.get(request.method, request.target)
+
+    async def _flush(self) -> None:
+        """Send the events of a call before its answer, with a lead that survives two sockets."""
+        if self.trading is not None and self.trading.user_data.is_pending:
+            await self.trading.user_data.flush()
+            await asyncio.sleep(_EVENT_LEAD_S)
+
     async def _process_request(self, connection: ServerConnection, request: Request) -> Response | None:
-        path = request.path.partition("?")[0]
-        if path.startswith(("/api/", "/fapi/")):
-            answer = await self._rest.get(request.path)
-            status = http.HTTPStatus(answer.status)
-            kind = {"Content-Type": "application/json;charset=UTF-8", "Content-Length": str(len(answer.body))}
-            headers = Headers(kind | answer.headers | {"Connection": "close"})
-            return Response(status.value, status.phrase, headers, answer.body)
+        if self._is_ws_api(request.path):
+            return None
         if parse_endpoint(request.path, self._source.market) is None:
             return connection.respond(http.HTTPStatus.NOT_FOUND, "Not Found\n")
         return None
 
+    def _is_ws_api(self, target: str) -> bool:
+        return self.trading is not None and target.partition("?")[0] == _WS_API[self._source.market]
+
+    async def _serve_ws_api(self, connection: ServerConnection, trading: BinanceTrading) -> None:
+        async def send(payload: bytes) -> None:
+            with contextlib.suppress(ConnectionClosed):
+                await connection.send(payload, text=True)
+
+        session = WsApiSession(trading, send)
+        try:
+            async for message in connection:
+                reply = session.handle(message)
+                if reply.acted and not self._options.answer_first:
+                    await self._flush()
+                await connection.send(reply.text, text=True)
+                await trading.user_data.flush()
+        except ConnectionClosed:
+            pass
+        finally:
+            session.close()
+
     async def _converse(self, connection: ServerConnection) -> None:
         request = connection.request
+        if request is not None and self.trading is not None and self._is_ws_api(request.path):
+            await self._serve_ws_api(connection, self.trading)
+            return
         endpoint = parse_endpoint(request.path, self._source.market) if request is not None else None
         if endpoint is None:
             return
@@ -165,6 +232,8 @@ class SimulatorServer:
             pass
         finally:
             self._hub.drop(subscriber)
+            if self.trading is not None:
+                self.trading.user_data.unsubscribe(subscriber)
             self._gate.touch()
 
     async def _read(self, connection: ServerConnection, subscriber: Subscriber) -> None:
@@ -183,6 +252,8 @@ class SimulatorServer:
 
     async def _commit(self, subscriber: Subscriber, reply: Reply) -> None:
         await self._hub.commit(subscriber, reply)
+        if self.trading is not None:
+            self.trading.listen(subscriber, reply.subscribe)
         self._gate.touch()
 
 
