@@ -202,11 +202,11 @@ def _advance_time(state: Any, box: Any) -> None:
         state.next_second_ns = state.time_ns - state.time_ns % SECOND_NS + SECOND_NS
         return
     while state.next_second_ns <= state.time_ns:
+        watch_drift(state, box)
         for index in range(state.n_symbols):
             _second_of_symbol(state, box, index, state.next_second_ns)
             _fund(state, box, index)
             _leave_if_told(state, box, index)
-        watch_drift(state, box)
         second_of_account(state, box)
         state.equity_usd_1s[int(state.seconds % EQUITY_HISTORY)] = equity_usd(state)
         state.seconds += 1
