@@ -18,6 +18,7 @@ from shared.errors import ConfigError, OutOfRange, UsageError
 from shared.paths import instance_name
 
 if TYPE_CHECKING:
+    from trader.simulator.faults.plan import Change
     from trader.simulator.server import ServerOptions
     from trader.simulator.source import Source
 
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
 @click.option(
     "--accounts", "accounts_path", metavar="FILE", help="JSON file (mode 0600) of accounts; with it the exchange takes orders."
 )
+@click.option("--faults", metavar="FILE", help="Fault script (.toml or .jsonl), or random:SEED for one minute of chance.")
 @click.option("--answer-first", is_flag=True, help="Answer a call before the events it caused (usually events lead).")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON line when listening.")
 def main(
@@ -56,6 +58,7 @@ def main(
     with_parent: bool,
     accounts_path: str | None,
     answer_first: bool,
+    faults: str | None,
     as_json: bool,
 ) -> None:
     """Run a SIMULATED Binance on 127.0.0.1: a recording replayed, or a generated market.
@@ -67,12 +70,27 @@ def main(
         name = instance_name(instance)
         clock = SystemClock()
         source = _open_source(clock, path=path, market=market, symbols=symbols, seed=seed, duration_s=duration)
+        from trader.simulator.faults.script import read_script
         from trader.simulator.server import ServerOptions
         from trader.simulator.trading.accounts_file import read_accounts
 
         accounts = tuple(read_accounts(Path(accounts_path))) if accounts_path else ()
-        options = ServerOptions(port=port, speed=pace, once=once, accounts=accounts, answer_first=answer_first)
+        script = read_script(faults, Path()) if faults else None
+        options = ServerOptions(
+            port,
+            pace,
+            once,
+            accounts=accounts,
+            answer_first=answer_first,
+            faults=script,
+            tell_fault=_tell_fault if as_json else None,
+        )
         sys.exit(asyncio.run(_serve(source, options, clock, name, with_parent=with_parent, as_json=as_json)))
+
+
+def _tell_fault(change: Change, ns: int) -> None:
+    fault = {"kind": str(change.fault.kind), "at_s": change.fault.at_s, "for_s": change.fault.for_s}
+    click.echo(json.dumps({"event": "fault", "begins": change.begins, "venue_ns": ns, **fault}))
 
 
 def parse_speed(text: str) -> float | None:

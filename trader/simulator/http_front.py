@@ -56,9 +56,12 @@ class HttpConnection(asyncio.Protocol):
         Answers a request.
     upgrade
         Takes the connection over, with the bytes of a request that asks for a WebSocket: clients reuse kept-alive ones.
+    alive
+        Holds the connection while it is open.
     """
 
-    def __init__(self, handler: HttpHandler, upgrade: Callable[[bytes], None]) -> None:
+    def __init__(self, handler: HttpHandler, upgrade: Callable[[bytes], None], alive: set[HttpConnection]) -> None:
+        self._alive = alive
         self._handler = handler
         self._upgrade = upgrade
         self._state = h11.Connection(h11.SERVER, max_incomplete_event_size=_LONGEST_HEAD)
@@ -70,6 +73,7 @@ class HttpConnection(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Keep the transport."""
         self._transport = cast("asyncio.Transport", transport)
+        self._alive.add(self)
 
     def data_received(self, data: bytes) -> None:
         """Take bytes in; start answering when there is something to answer."""
@@ -83,6 +87,11 @@ class HttpConnection(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - the name asyncio calls it by
         """Forget the connection; a request being answered is still carried out, as on the venue."""
         self._transport = None
+        self._alive.discard(self)
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._close()
 
     def _wake(self) -> None:
         if self._task is None or self._task.done():
@@ -113,6 +122,7 @@ class HttpConnection(asyncio.Protocol):
                 return None
             if any(name == b"upgrade" and value.lower() == b"websocket" for name, value in event.headers):
                 self._transport = None
+                self._alive.discard(self)
                 self._upgrade(_head(event) + self._state.trailing_data[0])
                 return None
             if self._state.they_are_waiting_for_100_continue:
@@ -157,10 +167,11 @@ def _head(request: h11.Request) -> bytes:
 class SharedConnection(ServerConnection):
     """A connection whose first request decides what it is: an upgrade stays here, anything else becomes HTTP.
 
-    Subclasses set :attr:`http_handler`.
+    Subclasses set :attr:`http_handler`, and :attr:`http_alive`, which holds the open plain connections.
     """
 
     http_handler: HttpHandler
+    http_alive: set[HttpConnection]
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Wait for the first request before the WebSocket side begins."""
@@ -180,7 +191,7 @@ class SharedConnection(ServerConnection):
         if b"\r\nupgrade: websocket" in head.lower():
             self._become_websocket(received)
             return
-        plain = HttpConnection(type(self).http_handler, self._become_websocket)
+        plain = HttpConnection(type(self).http_handler, self._become_websocket, self.http_alive)
         self._raw.set_protocol(plain)
         plain.connection_made(self._raw)
         plain.data_received(received)
@@ -201,10 +212,10 @@ class SharedConnection(ServerConnection):
             super().connection_lost(exc)
 
 
-def shared_connection(handler: HttpHandler) -> type[SharedConnection]:
+def shared_connection(handler: HttpHandler, alive: set[HttpConnection]) -> type[SharedConnection]:
     """Return a connection class for ``websockets.serve(create_connection=...)`` whose plain requests go to ``handler``."""
 
     async def call(request: HttpRequest) -> HttpAnswer:
         return await handler(request)
 
-    return type("Shared", (SharedConnection,), {"http_handler": staticmethod(call)})
+    return type("Shared", (SharedConnection,), {"http_handler": staticmethod(call), "http_alive": alive})

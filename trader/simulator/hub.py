@@ -30,6 +30,7 @@ class Subscriber:
         self.category = endpoint.category
         self.session = ControlSession(endpoint.combined)
         self._kinds = endpoint.kinds
+        self.fragments = False  # whether messages leave in two continuation frames
         self._last_sim_ns: int | None = None
 
     async def deliver(self, frame: Frame, name: str) -> None:
@@ -64,7 +65,11 @@ class Subscriber:
         await self._send(_envelope(SIM_STREAM, payload) if self.session.combined else payload)
 
     async def _send(self, message: bytes) -> None:
-        await self.connection.send(message, text=True)
+        if self.fragments:
+            half = len(message) // 2
+            await self.connection.send([message[:half], message[half:]], text=True)
+        else:
+            await self.connection.send(message, text=True)
 
 
 class Hub:
@@ -92,6 +97,11 @@ class Hub:
     def has_listeners(self) -> bool:
         """Whether somebody would receive data."""
         return bool(self._index)
+
+    @property
+    def subscribers(self) -> list[Subscriber]:
+        """Everybody connected."""
+        return list(self._subscribers)
 
     def add(self, subscriber: Subscriber) -> None:
         """Take a new connection in."""

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import http
 from collections import deque
-from dataclasses import dataclass, replace
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Self
 
 from websockets.asyncio.server import Server, ServerConnection, serve
@@ -17,26 +18,32 @@ from shared.clock import NS_PER_S
 from trader.simulator.binance_trading.gateway import BinanceTrading
 from trader.simulator.binance_trading.limits import RequestBudget
 from trader.simulator.binance_trading.ws_api import WsApiSession
+from trader.simulator.faults.closing import cut, send_quietly
+from trader.simulator.faults.faulty_source import FaultySource
+from trader.simulator.faults.plan import USER, Change, FaultPlan
+from trader.simulator.faults.script import Fault, Kind, Script
+from trader.simulator.front import Front
 from trader.simulator.gate import SnapshotGate
-from trader.simulator.http_front import HttpAnswer, HttpRequest, shared_connection
+from trader.simulator.http_front import HttpConnection, shared_connection
 from trader.simulator.hub import Hub, Subscriber
 from trader.simulator.pacing import Pacer
 from trader.simulator.protocol import Endpoint, Reply, parse_endpoint
 from trader.simulator.public_rest import PublicRest
 from trader.simulator.recent import RecentFrames
 from trader.simulator.rest import RestApi
-from trader.simulator.source import GateMark, Market, Source
+from trader.simulator.source import Frame, GateMark, Market, Source
 
 if TYPE_CHECKING:
     from shared.clock import Clock
     from trader.simulator.trading.accounts_file import AccountEntry
 
 HOST = "127.0.0.1"
+# As of 2026-04.
 _PING_S = {Market.SPOT: (20.0, 60.0), Market.USDM: (180.0, 600.0)}  # interval, and time for the pong
 _CONTROL_PER_S = {Market.SPOT: 5, Market.USDM: 10}
 _TOO_MANY = 1008
 _WS_API = {Market.SPOT: "/ws-api/v3", Market.USDM: "/ws-fapi/v1"}
-_EVENT_LEAD_S = 0.002
+_GOING_AWAY = 1001
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +66,10 @@ class ServerOptions:
         Who may trade. With accounts a generated flow starts at once and never waits.
     answer_first
         Whether a call's answer leaves before the events it caused; the venue promises neither order, usually events lead.
+    faults
+        What goes wrong, and when.
+    tell_fault
+        Called when a fault begins or ends, with the venue time in ns.
     """
 
     port: int = 0
@@ -68,6 +79,8 @@ class ServerOptions:
     start_grace_s: float = 1.0
     accounts: tuple[AccountEntry, ...] = ()
     answer_first: bool = False
+    faults: Script | None = None
+    tell_fault: Callable[[Change, int], None] | None = None
 
 
 class SimulatorServer:
@@ -84,19 +97,26 @@ class SimulatorServer:
     """
 
     def __init__(self, source: Source, options: ServerOptions, clock: Clock) -> None:
-        self._source = source
+        self._plan = FaultPlan(options.faults, options.tell_fault) if options.faults is not None else None
+        self._faulty = FaultySource(source, self._plan) if self._plan is not None else None
+        self._source = source = self._faulty or source
         self._options = options
         self._clock = clock
         self._hub = Hub(source.streams)
         self._gate = SnapshotGate(source.gated, self._hub.depth_symbols, options.gate_deadline_s)
-        self._budget = RequestBudget(source.market, clock)
+        budget = RequestBudget(source.market, clock)
         self._recent = RecentFrames()
-        self._rest = RestApi(source, self._gate, self._budget, PublicRest(source, self._recent))
-        self.trading = BinanceTrading(source, options.accounts, self._budget, options.speed) if options.accounts else None
+        rest = RestApi(source, self._gate, budget, PublicRest(source, self._recent))
+        self.trading = BinanceTrading(source, options.accounts, budget, options.speed) if options.accounts else None
+        if self.trading is not None and self._plan is not None:
+            self.trading.user_data.copies = self._plan.user_copies
+        self._front = Front(rest, self.trading, self._plan, speed=options.speed, answer_first=options.answer_first)
         # Orders live on without listeners, and a client that trades expects the venue's clock to agree with its own.
         self._runs_by_itself = bool(options.accounts) and source.mode == "generated" and options.speed is not None
         self._server: Server | None = None
         self._flow: asyncio.Task[None] | None = None
+        self._plain: set[HttpConnection] = set()
+        self._api_sockets: set[ServerConnection] = set()
         self.port = 0
 
     async def __aenter__(self) -> Self:
@@ -106,7 +126,7 @@ class SimulatorServer:
             self._converse,
             HOST,
             self._options.port,
-            create_connection=shared_connection(self._answer),
+            create_connection=shared_connection(self._front.answer, self._plain),
             process_request=self._process_request,
             compression=None,
             open_timeout=60.0,  # a depth request may wait for its gate
@@ -126,6 +146,8 @@ class SimulatorServer:
         if self._server is not None:
             self._server.close()
             await self._server.wait_closed()
+        for connection in list(self._plain):
+            connection.close()
 
     async def finished(self) -> None:
         """Return when there is nothing left to do (only with ``once``); raise what broke the flow."""
@@ -140,9 +162,7 @@ class SimulatorServer:
         pacer = Pacer(self._clock, self._options.speed)
         for item in self._source.items():
             if self._options.speed is None:
-                while (
-                    self.trading is None and not self._hub.has_listeners
-                ):  # as fast as the clients read: nobody reads, time stands
+                while not self._hub.has_listeners:  # as fast as the clients read: nobody reads, time stands
                     await self._hub.changed()
             await pacer.until(item.ns)
             if isinstance(item, GateMark):
@@ -150,12 +170,48 @@ class SimulatorServer:
                 if not self._runs_by_itself:  # there the wall goes on, and venue time must not fall behind it
                     pacer.restart()
             else:
-                self._recent.take(item)
-                if self.trading is not None:
-                    self.trading.take(item)
-                    await self.trading.user_data.flush()
-                await self._hub.deliver(item)
+                await self._send(item)
         await self._hub.end()
+
+    async def _send(self, frame: Frame) -> None:
+        self._recent.take(frame)
+        if self._plan is not None:
+            for change in self._plan.advance(frame.ns):
+                await self._carry_out(change)
+        if self.trading is not None:  # orders meet the true market; what clients see of it may be damaged below
+            self.trading.take(frame)
+            await self.trading.user_data.flush()
+        if self._plan is None:
+            await self._hub.deliver(frame)
+            return
+        for sent in self._plan.frames(frame):
+            await self._hub.deliver(sent)
+
+    async def _carry_out(self, change: Change) -> None:
+        fault = change.fault
+        if fault.kind is Kind.CLOSE:
+            await self._cut([*self._api_sockets, *(s.connection for s in self._hub.subscribers)], fault)
+        elif fault.kind is Kind.FRAGMENT:
+            for subscriber in self._hub.subscribers:
+                subscriber.fragments = change.begins
+        elif fault.kind is Kind.STALE_SNAPSHOT and change.begins and self._faulty is not None:
+            self._faulty.freeze()
+        elif fault.kind is Kind.LISTEN_KEY_EXPIRED and self.trading is not None:
+            self.trading.listen_keys.expire_due(everything=True)
+        elif fault.kind is Kind.SERVER_SHUTDOWN and change.begins:
+            event = b'{"e":"serverShutdown","E":%d}' % self._source.server_time_ms()
+            for subscriber in self._hub.subscribers:
+                await subscriber.tell("!serverShutdown", event)
+            for socket in list(self._api_sockets):
+                await send_quietly(socket, b'{"event":%s}' % event)
+        elif fault.kind is Kind.SERVER_SHUTDOWN:
+            await self._cut([*self._api_sockets, *(s.connection for s in self._hub.subscribers)], fault)
+
+    async def _cut(self, sockets: list[ServerConnection], fault: Fault) -> None:
+        for socket in sockets:
+            path = socket.request.path if socket.request is not None else ""
+            if fault.stream != USER or path.startswith(("/private", "/ws-api", "/ws-fapi")):
+                await cut(socket, fault.code if fault.kind is Kind.CLOSE else _GOING_AWAY)
 
     async def _wait_for_listeners(self) -> None:
         if self._runs_by_itself:
@@ -169,24 +225,6 @@ class SimulatorServer:
         except TimeoutError:
             return
 
-    async def _answer(self, request: HttpRequest) -> HttpAnswer:
-        answer = self.trading.answer(request) if self.trading is not None else None
-        if answer is not None and self.trading is not None:
-            if self._options.answer_first:
-                return replace(answer, after=self.trading.user_data.flush)
-            await self._flush()
-            return answer
-        path = request.target.partition("?")[0]
-        if not path.startswith(("/api/", "/fapi/", "/sapi/")):
-            return HttpAnswer(404, b"Not Found\n", {"Content-Type": "text/plain"})
-        return await self._rest.get(request.method, request.target)
-
-    async def _flush(self) -> None:
-        """Send the events of a call before its answer, with a lead that survives two sockets."""
-        if self.trading is not None and self.trading.user_data.is_pending:
-            await self.trading.user_data.flush()
-            await asyncio.sleep(_EVENT_LEAD_S)
-
     async def _process_request(self, connection: ServerConnection, request: Request) -> Response | None:
         if self._is_ws_api(request.path):
             return None
@@ -198,21 +236,18 @@ class SimulatorServer:
         return self.trading is not None and target.partition("?")[0] == _WS_API[self._source.market]
 
     async def _serve_ws_api(self, connection: ServerConnection, trading: BinanceTrading) -> None:
-        async def send(payload: bytes) -> None:
-            with contextlib.suppress(ConnectionClosed):
-                await connection.send(payload, text=True)
-
-        session = WsApiSession(trading, send)
+        session = WsApiSession(trading, partial(send_quietly, connection))
+        self._api_sockets.add(connection)
         try:
             async for message in connection:
-                reply = session.handle(message)
-                if reply.acted and not self._options.answer_first:
-                    await self._flush()
-                await connection.send(reply.text, text=True)
+                reply = await self._front.converse(session, message)
+                if reply is not None:
+                    await connection.send(reply, text=True)
                 await trading.user_data.flush()
         except ConnectionClosed:
             pass
         finally:
+            self._api_sockets.discard(connection)
             session.close()
 
     async def _converse(self, connection: ServerConnection) -> None:

@@ -39,7 +39,7 @@ class UserData:
         self._queue: deque[tuple[str, bytes]] = deque()
         self._sinks: dict[str, dict[object, Sink]] = {}
         self._lock = asyncio.Lock()
-        self.muted = False
+        self.copies: Callable[[], int] = lambda: 1  # how often the next event is sent: faults swallow or repeat it
         venue.listeners.append(self._take)
 
     @property
@@ -65,7 +65,7 @@ class UserData:
         async with self._lock:
             while self._queue:
                 owner, payload = self._queue.popleft()
-                if not self.muted:
+                for _ in range(self.copies()):
                     for sink in list(self._sinks.get(owner, {}).values()):
                         await sink(payload)
 

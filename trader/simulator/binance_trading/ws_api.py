@@ -90,6 +90,21 @@ class WsApiSession:
             body = msgspec.json.decode(error_body(error))
             return WsReply(self._answer({"id": request_id, "status": error.status, "error": body}), acted=False)
 
+    def method(self, message: str | bytes) -> str:
+        """Return the method a message calls, empty if it cannot be read."""
+        try:
+            return str(_parse(message)["method"])
+        except ApiError:
+            return ""
+
+    def refusal(self, message: str | bytes, status: int, error: object) -> bytes:
+        """Return the answer to a message that is refused unread."""
+        try:
+            request_id = _parse(message).get("id")
+        except ApiError:
+            request_id = None
+        return self._answer({"id": request_id, "status": status, "error": error})
+
     def close(self) -> None:
         """End the subscriptions."""
         for token, _ in self._subscriptions.values():
