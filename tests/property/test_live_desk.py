@@ -17,7 +17,7 @@ from trader.execution.live.journal import OrderJournal, Report
 from trader.execution.live.venue import Answer, OrderRequest, Outcome, VenueFill, VenueOrder
 
 QTY = 10.0
-MEMORY = "/dev/shm"  # noqa: S108 - every commit waits for its disk, and this one does not turn
+MEMORY = "/dev/shm"  # noqa: S108 - every commit waits for its disk, and this one is quick
 AMBIGUOUS, NOT_FOUND = Answer(Outcome.AMBIGUOUS), Answer(Outcome.NOT_FOUND)
 
 
