@@ -28,9 +28,16 @@ def desk(journal: OrderJournal, clock: ManualClock, seed: int = 1) -> Desk:
 
 def fill(number: int, qty: float, client_id: str, *, named: bool, fee_qty: float = 0.0) -> VenueFill:
     return VenueFill(
-        symbol=0, trade_id=str(number), venue_id="v1", client_id=client_id if named else "", qty=qty, price_usd=100.0, fee_usd=0.1,
-        fee_qty=fee_qty, time_ms=number,
-    )  # fmt: skip
+        symbol=0,
+        trade_id=str(number),
+        venue_id="v1",
+        client_id=client_id if named else "",
+        qty=qty,
+        price_usd=100.0,
+        fee_usd=0.1,
+        fee_qty=fee_qty,
+        time_ms=number,
+    )
 
 
 def told(client_id: str, filled: float, *, is_open: bool) -> Answer:
