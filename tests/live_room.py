@@ -97,6 +97,11 @@ class Room:
         return float(self.state["symbols"][0]["position_qty"][0])
 
     @property
+    def idle(self) -> bool:
+        """Whether no order is under way, neither for the engine nor for the executor."""
+        return not self.state["symbols"][0]["orders"]["status"].any() and not self.executor.desk.in_flight(0)
+
+    @property
     def cash(self) -> float:
         return float(self.state["cash_usd"][0])
 

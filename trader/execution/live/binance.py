@@ -17,9 +17,30 @@ RECV_WINDOW_MS = 3_000  # a request that arrives later than this after its time 
 SETTLING_S = 12.0  # the window, and the 10 s within which the venue itself gives up (-1007)
 
 
+class _Plain:
+    """A 5xx says nothing, whatever code its body carries; ccxt would take the code for the venue's word."""
+
+    id: str
+
+    def on_rest_response(self, code: int, reason: str, url: str, method: str, headers: Any, body: str, *_: object) -> str:
+        """Return the body of an answer that is one."""
+        del reason, headers
+        if code >= 500:
+            raise ccxt.ExchangeNotAvailable(f"{self.id} {method} {url.partition('?')[0]}: {code} {body[:80]!r}".replace('"', "'"))
+        return body.strip()
+
+
+class _Usdm(_Plain, ccxt.pro.binanceusdm):  # type: ignore[misc]  # ccxt has no types
+    pass
+
+
+class _Spot(_Plain, ccxt.pro.binance):  # type: ignore[misc]
+    pass
+
+
 def make_exchange(keys: Keys, market: str) -> Any:
     """Return a ccxt exchange for one market."""
-    kind = ccxt.pro.binanceusdm if market == "usdm" else ccxt.pro.binance
+    kind = _Usdm if market == "usdm" else _Spot
     return kind(
         {
             "apiKey": keys.account.reveal(),

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Sequence
+import asyncio
+import contextlib
+from collections.abc import Awaitable, Coroutine, Sequence
 from typing import Any, TypeVar
+
+from ccxt.base import errors
 
 from shared.clock import NS_PER_S
 from shared.errors import ConfigError, FeedError
@@ -13,6 +17,7 @@ from trader.execution.live.venue import OUR_MARK, Answer, Holdings, OrderRequest
 REQUEST_TIMEOUT_MS = 5_000
 PAGE = 500
 MOST_PAGES = 20
+WAIT_S = 5.0  # after a 429 or 418 that does not say how long
 DOLLARS = ("USDT", "USDC", "USD", "BUSD", "FDUSD", "TUSD", "USDE")
 
 T = TypeVar("T")
@@ -42,6 +47,8 @@ class CcxtVenue:
         self._symbols = [symbol.partition("@")[0] for symbol in symbols]
         self._markets: list[Any] = []
         self._rates: dict[str, float] = {}
+        self._wait_until = 0.0
+        self._opened = False
         self.settling_ns = int(settling_s * NS_PER_S)
         exchange.timeout = REQUEST_TIMEOUT_MS
 
@@ -59,6 +66,10 @@ class CcxtVenue:
         self._markets = [self._market(symbol) for symbol in self._symbols]
         await self._check_key()
 
+    def opened(self) -> None:
+        """Note that the key was good: from now on a refused key is an answer that failed."""
+        self._opened = True
+
     async def close(self) -> None:
         """Close every connection."""
         await self._exchange.close()
@@ -73,10 +84,30 @@ class CcxtVenue:
         raise NotImplementedError
 
     async def _read(self, what: str, request: Awaitable[T]) -> T:
+        if self._paused():
+            _drop(request)
+            raise FeedError(f"{self._name} {what}: was told to wait, expected to ask again in a moment")
         try:
             return await request
         except UNUSABLE as error:
+            if isinstance(error, errors.AuthenticationError) and not self._opened:
+                raise key_error(self._name, error) from error
+            await self._heed(error)
             raise no_answer(self._name, what, error) from error
+
+    def _paused(self) -> bool:
+        return asyncio.get_running_loop().time() < self._wait_until
+
+    async def _heed(self, error: BaseException) -> None:
+        """Do what an error asks for: wait after a 429 or 418, measure the clock again when it was off."""
+        if isinstance(error, errors.DDoSProtection | errors.RateLimitExceeded):
+            headers = self._exchange.last_response_headers or {}
+            told = {str(name).lower(): value for name, value in headers.items()}.get("retry-after", "")
+            wait_s = float(told) if str(told).isdigit() else WAIT_S
+            self._wait_until = asyncio.get_running_loop().time() + wait_s
+        elif isinstance(error, errors.InvalidNonce) and hasattr(self._exchange, "load_time_difference"):
+            with contextlib.suppress(*UNUSABLE):
+                await self._exchange.load_time_difference()
 
     def _unified(self, symbol: int) -> str:
         return str(self._markets[symbol]["symbol"])
@@ -121,6 +152,8 @@ class CcxtVenue:
 
     async def send(self, request: OrderRequest) -> Answer:
         """Send an order, once. Neither ccxt nor we ever send it again."""
+        if self._paused() and not request.reduce_only:
+            return Answer(Outcome.REFUSED, words="the venue told us to wait; it was not sent")
         try:
             raw = await self._exchange.create_order(
                 self._unified(request.symbol),
@@ -132,6 +165,7 @@ class CcxtVenue:
             )
             return Answer(Outcome.KNOWN, self._order(raw, request))
         except UNUSABLE as error:
+            await self._heed(error)
             return to_sending(error)
 
     async def cancel(self, request: OrderRequest) -> Answer:
@@ -140,6 +174,7 @@ class CcxtVenue:
             await self._exchange.cancel_order("", self._unified(request.symbol), self._names(request))
             return Answer(Outcome.KNOWN)
         except UNUSABLE as error:
+            await self._heed(error)
             return to_sending(error)
 
     async def query(self, request: OrderRequest) -> Answer:
@@ -148,6 +183,7 @@ class CcxtVenue:
             raw = await self._exchange.fetch_order("", self._unified(request.symbol), self._names(request))
             return Answer(Outcome.KNOWN, self._order(raw, request))
         except UNUSABLE as error:
+            await self._heed(error)
             return to_asking(error)
 
     def _order(self, raw: dict[str, Any], request: OrderRequest) -> VenueOrder:
@@ -234,6 +270,12 @@ class CcxtVenue:
     async def arm(self, symbol: int, within_ms: int) -> bool:
         """Tell the venue to cancel what rests unless told again in time; 0 takes it back."""
         raise NotImplementedError
+
+
+def _drop(request: Awaitable[object]) -> None:
+    """Close a request that is not going to be made."""
+    if isinstance(request, Coroutine):
+        request.close()
 
 
 def key_error(name: str, error: BaseException) -> ConfigError:

@@ -37,6 +37,7 @@ async def connect(mode: LiveMode, symbols: Sequence[str], *, loopback_port: int 
     try:
         await venue.open()
         holdings = await venue.holdings()
+        venue.opened()
     except BaseException:
         await venue.close()
         raise

@@ -21,6 +21,7 @@ SLOWEST_ASK_NS = 4 * NS_PER_S
 WORKING_ASK_NS = NS_PER_S  # a market order is done in milliseconds, unless we missed it
 RESTING_ASK_NS = 10 * NS_PER_S
 NOT_FOUND_TWICE = 2
+FORGOTTEN_FOR_GOOD = 5  # times in a row, ten seconds apart
 
 
 class LiveOrder:
@@ -49,7 +50,7 @@ class LiveOrder:
         self.cancel_sent = False
         self.words = ""
         self.post_only = False
-        self.not_found = 0
+        self.not_found = self.forgotten = 0
         self.asked = 0
         self.ask_ns = monotonic_ns + WORKING_ASK_NS
 
@@ -160,7 +161,7 @@ class Desk:
             self._known(order, told)
 
     def _known(self, order: LiveOrder, told: VenueOrder) -> None:
-        order.not_found = 0
+        order.not_found = order.forgotten = 0
         order.venue_filled_qty = max(order.venue_filled_qty, told.filled_qty)
         order.words = told.words or order.words
         order.done_at_venue = order.done_at_venue or not told.is_open
@@ -190,8 +191,13 @@ class Desk:
 
     def _not_found(self, order: LiveOrder, words: str) -> None:
         """End an order that the venue does not know, once it can no longer arrive there, and on its second word only."""
-        if order.state is OrderState.ACCEPTED or order.filled_qty > 0.0:
+        if order.filled_qty > 0.0 or order.fills_missing:
             return  # it was there: an answer that forgets it says nothing
+        if order.state is OrderState.ACCEPTED:
+            order.forgotten += 1  # a venue forgets what was cancelled days ago; a stop that is not there protects nothing
+            if order.rests and order.forgotten >= FORGOTTEN_FOR_GOOD:
+                self._end(order, words)
+            return
         settled = self._clock.monotonic_ns() - order.sent_ns >= self._settling_ns
         order.not_found += settled
         if order.not_found >= NOT_FOUND_TWICE:

@@ -126,6 +126,8 @@ class Executor:
             async with asyncio.TaskGroup() as group:
                 for loop in loops:
                     group.create_task(loop)
+        except BaseExceptionGroup as failures:
+            raise failures.exceptions[0] from failures
         finally:
             for task in self._tasks:
                 task.cancel()

@@ -127,6 +127,10 @@ class TradeVenue(Protocol):
         """Learn the instruments and the clock; refuse a key that may withdraw."""
         ...
 
+    def opened(self) -> None:
+        """Note that the key was good: from now on a refused key is an answer that failed."""
+        ...
+
     async def close(self) -> None:
         """Close every connection."""
         ...
