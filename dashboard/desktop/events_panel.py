@@ -14,6 +14,7 @@ from dashboard.model import DashboardView, EventLine, Tone
 
 FILTER, FOLLOW, KIND, SYMBOL = "events_filter", "events_follow", "events_kind", "events_symbol"
 COPY, EXPORT = "events_copy", "events_csv"
+_SETTLE_LOOKS = 6
 _ALL_KINDS, _ALL_SYMBOLS = "all types", "all symbols"
 
 
@@ -32,6 +33,7 @@ class EventsPanel:
         self._style, self._export_to, self._tell = style, export_to, tell
         self._number = 0
         self._items: list[tuple[EventLine, int]] = []
+        self._settling, self._height = 0, 0.0
         self._symbols: list[str] = []
         px = style.px
         with dpg.group(horizontal=True):
@@ -58,8 +60,16 @@ class EventsPanel:
         if new:
             self._number = new[-1].number
             self._show_count()
-        # the list knows its new height only after it was drawn, so its end is looked for each time
-        if dpg.get_value(FOLLOW) and dpg.get_y_scroll(self._body) < dpg.get_y_scroll_max(self._body):
+            self._settling = _SETTLE_LOOKS
+        self._follow()
+
+    def _follow(self) -> None:
+        """Go to the end, for a few looks: the list knows its new height only after it was drawn."""
+        height = dpg.get_y_scroll_max(self._body)
+        if height != self._height:
+            self._height, self._settling = height, _SETTLE_LOOKS
+        if self._settling and dpg.get_value(FOLLOW):
+            self._settling -= 1
             dpg.set_y_scroll(self._body, -1.0)
 
     @property

@@ -111,7 +111,7 @@ class HeaderPanel:
     def _show_money(self, view: DashboardView) -> None:
         head, account = view.header, view.account
         if not view.attached:
-            self._equity.show("Equity –", Tone.DIM)
+            self._equity.show("", Tone.DIM)
             self._pnl.show("", Tone.DIM)
             self._facts.show("", Tone.GREY)
             return

@@ -176,15 +176,15 @@ def test_a_killed_trader_greys_the_view_and_a_new_one_is_found() -> None:
     first = _publisher_process(instance)
     second = None
     try:
-        eventually(lambda: viewer.look().fresh, 30)
+        eventually(lambda: viewer.look().fresh and viewer.look().events, 30)
         first.kill()
         first.wait()
         view = viewer.look()
         assert (view.attached, view.fresh, view.header.state) == (True, False, "NOT RUNNING")
         second = _publisher_process(instance)
-        eventually(lambda: viewer.look().fresh, 30)
-        texts = [line.text for line in viewer.look().events]
-        assert texts == ["STARTED all", "── the trader was restarted ──", "STARTED all"]
+        wanted = ["STARTED all", "── the trader was restarted ──", "STARTED all"]
+        eventually(lambda: [line.text for line in viewer.look().events] == wanted, 30)
+        assert viewer.look().fresh
     finally:
         for process in (first, second):
             if process is not None:
