@@ -15,6 +15,7 @@ REGIMES: dict[Regime, Cell] = {
     Regime.LOW_VOLATILITY: ("~ L.VOL", Tone.INFO),
     Regime.SPIKE: ("! SPIKE", Tone.BAD),
 }
+_BY_CODE = {int(regime): cell for regime, cell in REGIMES.items()}
 _SHORT_STRATEGIES = {
     "technical": "TECH",
     "momentum": "MOMENT",
@@ -26,7 +27,8 @@ _SHORT_STRATEGIES = {
 
 def regime_text(code: int) -> Cell:
     """Return sign and short name of a regime, and its tone."""
-    return REGIMES.get(Regime(code), REGIMES[Regime.UNKNOWN]) if code in list(Regime) else (f"? {code}", Tone.GREY)
+    known = _BY_CODE.get(code)
+    return known if known is not None else (f"? {code}", Tone.GREY)
 
 
 def strategy_text(code: int) -> str:

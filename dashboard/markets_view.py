@@ -11,6 +11,7 @@ from dashboard.model import Market
 from shared.events import Reason, words
 
 MINUTE_S = 60
+_REASONS = {int(code): words(code) if code else "" for code in Reason}
 
 
 def markets(view: Any, symbols: Sequence[str], now_ns: int) -> tuple[Market, ...]:
@@ -52,6 +53,4 @@ def spread_bps(bid_usd: float, ask_usd: float) -> float | None:
 
 def reason_text(code: int) -> str:
     """Return a reason in words, ``""`` for none."""
-    if code == Reason.NONE:
-        return ""
-    return words(Reason(code)) if code in list(Reason) else f"reason {code}"
+    return _REASONS.get(code, f"reason {code}")

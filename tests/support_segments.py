@@ -67,11 +67,11 @@ class Publisher:
         for segment in self._segments.values():
             segment.activate()
 
-    def publish(self) -> None:
-        """Put ``view`` in shared memory, stamped with this moment."""
+    def publish(self, *, moved: bool = True) -> None:
+        """Put ``view`` in shared memory, stamped with this moment; ``moved`` False: no input came since the last time."""
         now_ns = self.clock.now_ns()
         self.view["published_ns"] = now_ns
-        self.view["input_seq"] += 1
+        self.view["input_seq"] += int(moved)
         _write_latched(self._segments["portfolio"].body, self.view)
         self._segments["portfolio"].beat(now_ns)
 

@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from time import process_time
 
 import pytest
 
@@ -14,11 +15,13 @@ from dashboard.model import DashboardView, Level, Tone
 from dashboard.views import Viewer
 from shared.clock import NS_PER_S, ManualClock, SystemClock
 from shared.events import EventKind, Reason, Regime, Source, Status, TunerEventKind, TunerMode
+from shared.layout import TRADE_ROW
 from shared.params import PARAMS, index_of
 from shared.paths import project_root
-from shared.segment import reclaim
+from shared.segment import Segment, reclaim
 from shared.wishes import Wish
 from shared.workspace import LAYOUTS, Workspace
+from tests.gui.scene import lively
 from tests.support import eventually
 from tests.support_segments import Publisher, publishing
 
@@ -213,3 +216,60 @@ def test_every_regime_has_a_short_name_of_its_own() -> None:
     names = [text for text, _ in REGIMES.values()]
     assert len(set(names)) == len(names)
     assert max(len(name) for name in names) <= 7
+
+
+def test_a_trader_of_another_version_is_told_and_not_read() -> None:
+    instance = f"other-{os.getpid()}"
+    segment = Segment.create("portfolio", TRADE_ROW, instance, SystemClock())
+    segment.activate()
+    viewer = Viewer(instance, SystemClock())
+    view = viewer.look()
+    segment.close()
+    segment.unlink()
+    viewer.close()
+    assert (view.attached, view.header.state, view.header.level) == (False, "CANNOT READ THE TRADER", Level.RED)
+    assert "LAYOUT MISMATCH" in view.header.alert
+    assert "restart both" in view.header.alert
+
+
+def test_a_tuner_of_another_version_leaves_the_traders_figures_alone(publisher: Publisher, viewer: Viewer) -> None:
+    segment = Segment.create("tuner", TRADE_ROW, publisher.instance, SystemClock())
+    segment.activate()
+    view = viewer.look()
+    segment.close()
+    segment.unlink()
+    assert view.fresh
+    assert not view.tuner.alive
+    assert "layout was" in view.tuner.last_error
+
+
+def test_events_that_wait_are_noticed_without_a_look(publisher: Publisher, viewer: Viewer) -> None:
+    assert not viewer.moved(), "nothing is attached yet"
+    viewer.look()
+    assert not viewer.moved()
+    publisher.push(EventKind.SIGNAL)
+    assert viewer.moved()
+    viewer.look()
+    assert not viewer.moved()
+
+
+def test_a_chosen_symbol_that_is_gone_becomes_the_last_one(viewer: Viewer) -> None:
+    assert viewer.look(selected=7).config.symbol == "ETHUSDT"
+    assert viewer.look(selected=-1).config.symbol == "BTCUSDT"
+
+
+def test_the_whole_of_64_symbols_and_500_events_is_a_matter_of_milliseconds() -> None:
+    names = [f"SYM{i}USDT" for i in range(64)]
+    with publishing("many", names) as publisher:
+        lively(publisher)
+        for i in range(600):
+            publisher.push(EventKind.SIGNAL, symbol=i % 64, side=1)
+        publisher.publish()
+        viewer = Viewer(publisher.instance, SystemClock())
+        view = viewer.look(63)
+        assert (len(view.markets), len(view.events), view.config.symbol) == (64, 500, "SYM63USDT")
+        begin_s = process_time()  # of this process: other programs of the machine do not count
+        for _ in range(5):
+            viewer.look(63)
+        assert (process_time() - begin_s) / 5 < 0.05, "a look must leave room for ten frames a second"
+        viewer.close()
