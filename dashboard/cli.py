@@ -6,6 +6,7 @@ import contextlib
 import os
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -13,7 +14,11 @@ from shared.clock import SystemClock
 from shared.console import exit_codes
 from shared.errors import NotRunning, OutOfRange
 
+if TYPE_CHECKING:
+    from dashboard.palette import Palette
+
 SCALES = (0.5, 4.0)
+TEXT_WAIT_S = PICTURE_WAIT_S = 30.0
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
@@ -24,57 +29,77 @@ SCALES = (0.5, 4.0)
     type=click.Path(dir_okay=False, path_type=Path),
     help="Draw until there is data, write a PNG, and exit.",
 )
-@click.option("--text", is_flag=True, help="Live status on the terminal; needs no display.")
+@click.option("--without-trader", is_flag=True, help="With --screenshot: a picture even while no trader runs.")
+@click.option("--text", is_flag=True, help="Live status on the terminal, with keys; needs no display.")
 @click.option("--once", is_flag=True, help="With --text: print it once.")
-@click.option("--wait", "wait_s", default=30.0, show_default=True, help="Seconds to wait for a trader.")
-@click.option("--size", default="1440x860", show_default=True, help="Size of the window in pixels, before --scale.")
+@click.option("--wait", "wait_s", type=float, help="Seconds to wait for a trader [default: for ever; with --text 30].")
+@click.option("--size", help="Size of the window in pixels before --scale [default: as it was left, at first 1500x900].")
+@click.option("--red-up", is_flag=True, help="Gains red and losses green, as on East Asian desks.")
+@click.option("--colour-blind", is_flag=True, help="Gains blue and losses orange: a pair that everyone can tell apart.")
 @click.option("--testhook", type=click.Path(dir_okay=False, path_type=Path), hidden=True)
 def main(
     *,
     instance: str | None,
     scale: float,
     screenshot: Path | None,
+    without_trader: bool,
     text: bool,
     once: bool,
-    wait_s: float,
-    size: str,
+    wait_s: float | None,
+    size: str | None,
+    red_up: bool,
+    colour_blind: bool,
     testhook: Path | None,
 ) -> None:
     """Watch a running trader, and overrule it.
 
-    The dashboard holds no state of its own: it may be closed or killed at any time without harm.
+    Nothing depends on the dashboard: it may be closed or killed at any time without harm. It remembers its window and the
+    chosen symbol.
     """
+    from dashboard.palette import palette_of
     from shared.paths import instance_name
 
     if once and not text:
         raise click.UsageError("--once: was given alone, expected together with --text")
     with exit_codes():
-        name = instance_name(instance)
+        name, palette = instance_name(instance), palette_of(red_up=red_up, colour_blind=colour_blind)
         if text:
-            _run_text(name, wait_s, once=once)
-        else:
-            picture = _writable(screenshot)
-            sys.exit(_run_window(name, scale=scale, size=_size(size), wait_s=wait_s, screenshot=picture, testhook=testhook))
+            _run_text(name, TEXT_WAIT_S if wait_s is None else wait_s, palette, once=once)
+            return
+        if not SCALES[0] <= scale <= SCALES[1]:
+            raise OutOfRange("scale", f"{scale:g}", f"{SCALES[0]:g} to {SCALES[1]:g}")
+        width, height = _size(size)
+        picture = _writable(screenshot)
+        options = {
+            "instance": name,
+            "scale": scale,
+            "wait_s": PICTURE_WAIT_S if picture and wait_s is None else wait_s,
+            "width": width,
+            "height": height,
+            "palette": palette,
+            "screenshot": picture,
+            "without_trader": without_trader,
+            "testhook": testhook,
+        }
+        sys.exit(_run_window(options))
 
 
-def _run_text(instance: str, wait_s: float, *, once: bool) -> None:
+def _run_text(instance: str, wait_s: float, palette: Palette, *, once: bool) -> None:
     from rich.console import Console
 
     from dashboard.text import show_text
+    from dashboard.text_keys import TextKeys
     from dashboard.views import Viewer
+    from dashboard.wishes import WishWorker
 
     clock = SystemClock()
-    with contextlib.closing(Viewer(instance, clock)) as viewer:
-        show_text(viewer, clock, Console(highlight=False), wait_s=wait_s, once=once)
+    with contextlib.closing(Viewer(instance, clock)) as viewer, contextlib.closing(WishWorker(instance, clock)) as worker:
+        keys = TextKeys(worker) if sys.stdin.isatty() and not once else None
+        show_text(viewer, clock, Console(highlight=False), wait_s=wait_s, once=once, palette=palette, keys=keys)
 
 
-def _run_window(
-    instance: str, *, scale: float, size: tuple[int, int], wait_s: float, screenshot: Path | None, testhook: Path | None
-) -> int:
+def _run_window(options: dict[str, Any]) -> int:
     from dashboard.desktop.display import display_problem, import_problem
-
-    if not SCALES[0] <= scale <= SCALES[1]:
-        raise OutOfRange("scale", f"{scale:g}", f"{SCALES[0]:g} to {SCALES[1]:g}")
 
     problem = display_problem(os.environ) or import_problem()
     if problem:
@@ -89,24 +114,17 @@ def _run_window(
 
     if font_problem():
         click.echo(f"error: {font_problem()}", err=True)
-    options = WindowOptions(
-        instance=instance,
-        scale=scale,
-        wait_s=wait_s,
-        width=size[0],
-        height=size[1],
-        screenshot=screenshot,
-        testhook=testhook,
-    )
-    code = Window(options, SystemClock(), stop).run()
+    code = Window(WindowOptions(**options), SystemClock(), stop).run()
     if code == NotRunning.exit_code:
-        click.echo(f"error: {no_trader(instance, wait_s)}", err=True)
-    elif screenshot and not code:
-        click.echo(f"wrote {screenshot}")
+        click.echo(f"error: {no_trader(options['instance'], options['wait_s'])}", err=True)
+    elif options["screenshot"] and not code:
+        click.echo(f"wrote {options['screenshot']}")
     return code
 
 
-def _size(text: str) -> tuple[int, int]:
+def _size(text: str | None) -> tuple[int | None, int | None]:
+    if text is None:
+        return None, None
     width, _, height = text.partition("x")
     if not (width.isdigit() and height.isdigit() and int(width) >= 800 and int(height) >= 600):
         raise click.UsageError(f"--size: was {text}, expected WIDTHxHEIGHT of at least 800x600, e.g. 1440x860")

@@ -1,35 +1,42 @@
-"""How numbers, signs and levels are written and coloured, in the window as on the terminal."""
+"""How numbers, signs and levels are written and toned, in the window as on the terminal."""
 
 from __future__ import annotations
 
-from dashboard.model import Colour, Level
-from shared.events import CYAN, GREEN, GREY, ORANGE, RED, YELLOW, Regime
+from dashboard.model import Cell, Tone
+from shared.events import Regime
 from shared.params import STRATEGY_NAMES
 
-WHITE: Colour = (222, 228, 235)
-DIM: Colour = (96, 106, 118)
-
-LEVEL_COLOURS: dict[Level, Colour] = {Level.OK: GREEN, Level.AMBER: ORANGE, Level.RED: RED, Level.OFF: GREY}
-
-REGIMES: dict[Regime, tuple[str, Colour]] = {
-    Regime.UNKNOWN: ("? UNKN", GREY),
-    Regime.TRENDING_UP: ("▲ UP", GREEN),
-    Regime.TRENDING_DOWN: ("▼ DOWN", RED),
-    Regime.RANGING: ("↔ RANGE", YELLOW),
-    Regime.HIGH_VOLATILITY: ("⚡ H.VOL", ORANGE),
-    Regime.LOW_VOLATILITY: ("~ L.VOL", CYAN),
-    Regime.SPIKE: ("! SPIKE", RED),
+REGIMES: dict[Regime, Cell] = {
+    Regime.UNKNOWN: ("? UNKN", Tone.GREY),
+    Regime.TRENDING_UP: ("▲ UP", Tone.UP),
+    Regime.TRENDING_DOWN: ("▼ DOWN", Tone.DOWN),
+    Regime.RANGING: ("↔ RANGE", Tone.YELLOW),
+    Regime.HIGH_VOLATILITY: ("⚡ H.VOL", Tone.WARN),
+    Regime.LOW_VOLATILITY: ("~ L.VOL", Tone.INFO),
+    Regime.SPIKE: ("! SPIKE", Tone.BAD),
+}
+_BY_CODE = {int(regime): cell for regime, cell in REGIMES.items()}
+_SHORT_STRATEGIES = {
+    "technical": "TECH",
+    "momentum": "MOMENT",
+    "fair_value": "FAIR V",
+    "market_maker": "MAKER",
+    "order_flow": "FLOW",
 }
 
 
-def regime_text(code: int) -> tuple[str, Colour]:
-    """Return sign and short name of a regime, and its colour."""
-    return REGIMES.get(Regime(code), REGIMES[Regime.UNKNOWN]) if code in list(Regime) else (f"? {code}", GREY)
+def regime_text(code: int) -> Cell:
+    """Return sign and short name of a regime, and its tone."""
+    known = _BY_CODE.get(code)
+    return known if known is not None else (f"? {code}", Tone.GREY)
 
 
 def strategy_text(code: int) -> str:
-    """Return the name of a strategy."""
-    return STRATEGY_NAMES[code - 1].upper() if 0 < code <= len(STRATEGY_NAMES) else "NONE" if code == 0 else f"#{code}"
+    """Return the short name of a strategy, at most six letters."""
+    if not 0 < code <= len(STRATEGY_NAMES):
+        return "NONE" if code == 0 else f"#{code}"
+    name = STRATEGY_NAMES[code - 1]
+    return _SHORT_STRATEGIES.get(name, name.upper()[:6])
 
 
 def price(value: float) -> str:
@@ -58,27 +65,52 @@ def signed_pct(value: float) -> str:
     return f"{value if abs(value) >= 0.005 else 0.0:+.2f} %"
 
 
+def change(value: float | None) -> Cell:
+    """Write a change in percent with arrow and sign, ``–`` where it is not known."""
+    if value is None:
+        return "–", Tone.GREY
+    if abs(value) < 0.005:
+        return "0.00", Tone.PLAIN
+    return f"{'▲' if value > 0 else '▼'} {value:+.2f}", Tone.UP if value > 0 else Tone.DOWN
+
+
 def quantity(value: float) -> str:
     """Write a signed position; ``–`` when flat."""
     return f"{value:+.6g}" if value else "–"
 
 
-def gain_colour(value: float) -> Colour:
-    """Return green for a gain, red for a loss, white for nothing."""
+def gain(value: float) -> Tone:
+    """Return the tone of a gain, a loss, or nothing."""
     if abs(value) < 0.005:
-        return WHITE
-    return GREEN if value > 0 else RED
+        return Tone.PLAIN
+    return Tone.UP if value > 0 else Tone.DOWN
 
 
-def side_text(side: int) -> tuple[str, Colour]:
-    """Return sign, word and colour of a side."""
-    return {1: ("▲ LONG", GREEN), -1: ("▼ SHORT", RED)}.get(side, ("–", GREY))
+def side_text(side: int) -> Cell:
+    """Return sign, word and tone of a side."""
+    return {1: ("▲ LONG", Tone.UP), -1: ("▼ SHORT", Tone.DOWN)}.get(side, ("–", Tone.GREY))
 
 
-def strength_text(strength: int) -> tuple[str, Colour]:
+def strength_text(strength: int) -> Cell:
     """Return a signal's direction and how many of the three detectors agree, e.g. ``▲ ■■□``."""
     count = min(abs(strength), 3)
     blocks = "■" * count + "□" * (3 - count)
     if strength == 0:
-        return f"  {blocks}", GREY
-    return f"{'▲' if strength > 0 else '▼'} {blocks}", CYAN
+        return f"  {blocks}", Tone.GREY
+    return f"{'▲' if strength > 0 else '▼'} {blocks}", Tone.INFO
+
+
+def distances(target_pct: float | None, stop_pct: float | None) -> str:
+    """Write how far target and stop are: ``1.20/0.80 %``."""
+    if target_pct is None and stop_pct is None:
+        return "–"
+    return "/".join("–" if far is None else f"{far:.2f}" for far in (target_pct, stop_pct)) + " %"
+
+
+def countdown(seconds: float | None) -> str:
+    """Write the time until something: ``0:07``, ``12:30``, ``1:02:03``; ``""`` where there is none."""
+    if seconds is None:
+        return ""
+    whole = max(int(seconds), 0)
+    hours, rest = divmod(whole, 3600)
+    return f"{hours}:{rest // 60:02d}:{rest % 60:02d}" if hours else f"{rest // 60}:{rest % 60:02d}"

@@ -2,11 +2,31 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from enum import IntEnum
 
 import msgspec
 
 Colour = tuple[int, int, int]
+
+
+class Tone(IntEnum):
+    """What a piece of text is; the palette of the screen makes a colour of it."""
+
+    PLAIN = 0
+    DIM = 1
+    GREY = 2
+    UP = 3
+    DOWN = 4
+    GOOD = 5
+    WARN = 6
+    BAD = 7
+    AI = 8
+    INFO = 9
+    YELLOW = 10
+
+
+Cell = tuple[str, Tone]
 
 
 class Level(IntEnum):
@@ -40,11 +60,19 @@ class Badge(msgspec.Struct, frozen=True):
     """A word in a frame, e.g. PAPER."""
 
     text: str
-    colour: Colour
+    tone: Tone
+
+
+class Alert(msgspec.Struct, frozen=True, kw_only=True):
+    """Something the operator must know now. ``key`` stays the same while it lasts: what was acknowledged is told by it."""
+
+    key: str
+    level: Level
+    text: str
 
 
 class Header(msgspec.Struct, frozen=True, kw_only=True):
-    """The line on top: what runs, in which mode, and how old it is."""
+    """The lines on top: what runs, in which mode, how old it is, and what is wrong."""
 
     instance: str
     state: str
@@ -53,8 +81,47 @@ class Header(msgspec.Struct, frozen=True, kw_only=True):
     venue: str
     trader: Age
     feed: Age
-    alert: str  # "" or the one thing the operator must know now
-    alert_level: Level
+    alerts: tuple[Alert, ...] = ()
+    mode: str = ""
+    mode_tone: Tone = Tone.GREY
+    facts: str = ""  # funding, clock and lag, where there is something to say
+    halted: bool = False  # a human can end it by allowing entries
+
+    @property
+    def alert(self) -> str:
+        """All alerts in one line, ``""`` if there is none."""
+        return " · ".join(alert.text for alert in self.alerts)
+
+    @property
+    def alert_level(self) -> Level:
+        """The worst of the alerts."""
+        levels = {alert.level for alert in self.alerts}
+        return next((level for level in (Level.RED, Level.AMBER) if level in levels), Level.OK)
+
+
+class Passage(msgspec.Struct, frozen=True, kw_only=True):
+    """A step on the way of a decision: what was read, judged, simulated or measured."""
+
+    name: str
+    text: str
+    tone: Tone
+
+
+class Decision(msgspec.Struct, frozen=True, kw_only=True):
+    """One decision of the AI in full, joined from every event that carries its number."""
+
+    decision_id: int
+    time: str
+    symbol: str
+    symbol_index: int
+    action: str
+    verdict: str  # APPLIED, REFUSED, DRY RUN, HELD, EXPIRED, ROLLED BACK
+    verdict_tone: Tone
+    changes: str
+    confidence_pct: float
+    reasoning: str
+    steps: tuple[Passage, ...]
+    bill: str  # tokens, price, latency
 
 
 class Tuner(msgspec.Struct, frozen=True, kw_only=True):
@@ -63,9 +130,14 @@ class Tuner(msgspec.Struct, frozen=True, kw_only=True):
     age: Age
     alive: bool = False
     doing: str = "not running"
+    why: str = ""
+    tone: Tone = Tone.GREY
     advisor: str = ""
     model: str = ""
+    chain: str = ""
+    budget: str = ""
     dry_run: bool = False
+    calling: bool = False
     cycles: int = 0
     applied: int = 0
     refused: int = 0
@@ -73,9 +145,11 @@ class Tuner(msgspec.Struct, frozen=True, kw_only=True):
     dry_runs: int = 0
     failures: int = 0
     next_s: float | None = None  # until the next scheduled cycle
+    until_s: float | None = None  # until a passing state ends
     latency_ms: float = 0.0
     cost_usd: float = 0.0
     last_error: str = ""
+    decision: Decision | None = None
 
 
 class Account(msgspec.Struct, frozen=True, kw_only=True):
@@ -89,11 +163,13 @@ class Account(msgspec.Struct, frozen=True, kw_only=True):
     realised_usd: float = 0.0
     unrealised_usd: float = 0.0
     fees_usd: float = 0.0
+    funding_usd: float = 0.0  # paid; negative: received
     slippage_usd: float = 0.0
     ai_cost_usd: float = 0.0
     trades: int = 0
     wins: int = 0
     losses: int = 0
+    venue_agrees: bool = True  # live: orders, balances and positions are what the venue says
 
     @property
     def pnl_usd(self) -> float:
@@ -106,33 +182,63 @@ class Account(msgspec.Struct, frozen=True, kw_only=True):
         return 100.0 * self.pnl_usd / self.start_equity_usd if self.start_equity_usd else 0.0
 
     @property
+    def net_usd(self) -> float:
+        """Realised + unrealised - fees - funding."""
+        return self.realised_usd + self.unrealised_usd - self.fees_usd - self.funding_usd
+
+    @property
     def difference_usd(self) -> float:
-        """What is left of equity - (start + realised + unrealised - fees): zero when the books agree."""
-        return self.pnl_usd - (self.realised_usd + self.unrealised_usd - self.fees_usd)
+        """What the change of equity and the net result differ by: zero when the books agree."""
+        return self.pnl_usd - self.net_usd
 
     @property
     def reconciled(self) -> bool:
         """Say whether the books agree to the cent."""
         return abs(self.difference_usd) < 0.01
 
+    @property
+    def win_rate_pct(self) -> float:
+        """Share of closed trades that gained, %."""
+        return 100.0 * self.wins / self.trades if self.trades else 0.0
 
-class Position(msgspec.Struct, frozen=True, kw_only=True):
-    """One line of the positions and signals tables."""
+
+class Market(msgspec.Struct, frozen=True, kw_only=True):
+    """One line of the markets table."""
 
     symbol: str
-    enabled: bool
+    index: int
+    price_usd: float
+    change_1m_pct: float | None  # None: less than a minute is known
+    spread_bps: float | None
     regime: str
-    regime_colour: Colour
+    regime_tone: Tone
+    confidence_pct: float
+    strength: int
+    feed: Age
+    enabled: bool
+    why: str  # why no entry now, "" when nothing blocks one
+
+
+class Position(msgspec.Struct, frozen=True, kw_only=True):
+    """One open position."""
+
+    symbol: str
+    index: int
+    side: int
+    regime: str
+    regime_tone: Tone
     strategy: str
-    strategy_colour: Colour
+    smart: bool  # the AI steers what acts
+    manual: bool
     qty: float
     entry_usd: float
     last_usd: float
     pnl_usd: float
-    strength: int
-    score: float
-    feed: Age
-    why: str  # why no entry now, "" when nothing blocks one
+    pnl_pct: float  # of the value at entry
+    target_pct: float | None  # move of the price until the target closes it, None: not known
+    stop_pct: float | None  # the same for the nearest stop; both count the way the price must go as positive
+    liquidation_usd: float
+    spark: tuple[float, ...]
 
 
 class Trade(msgspec.Struct, frozen=True, kw_only=True):
@@ -148,32 +254,91 @@ class Trade(msgspec.Struct, frozen=True, kw_only=True):
     reason: str
 
 
-class Mark(msgspec.Struct, frozen=True):
-    """A fill or an AI change on the price chart: seconds before now (negative) and price."""
+class Candle(msgspec.Struct, frozen=True):
+    """Prices in USD and traded quantity of a few seconds."""
 
-    x_s: float
+    open: float
+    high: float
+    low: float
+    close: float
+    volume: float
+
+
+class Mark(msgspec.Struct, frozen=True):
+    """A fill or an AI change on the chart: place in candles (0 is the middle of the first), price and words."""
+
+    x: float
     price_usd: float
+    text: str = ""
 
 
 class Chart(msgspec.Struct, frozen=True, kw_only=True):
-    """Series, oldest first, one point a second; the last one is now."""
+    """The chosen symbol: candles oldest first, the last one is forming."""
 
     symbol: str = ""
-    closes_usd: tuple[float, ...] = ()
-    equity_usd: tuple[float, ...] = ()
-    start_equity_usd: float = 0.0
-    entry_usd: float = 0.0  # 0: flat
+    price_usd: float = 0.0
+    change_1m_pct: float | None = None
+    candle_s: int = 5
+    candles: tuple[Candle, ...] = ()
+    ema_usd: tuple[float, ...] = ()  # as long as candles
     buys: tuple[Mark, ...] = ()
     sells: tuple[Mark, ...] = ()
     ai: tuple[Mark, ...] = ()
+    qty: float = 0.0
+    entry_usd: float = 0.0  # 0: flat
+    target_usd: float = 0.0
+    stop_usd: float = 0.0
+
+
+class EquityCurve(msgspec.Struct, frozen=True, kw_only=True):
+    """Equity once a second, oldest first, and how far below its peak it was."""
+
+    equity_usd: tuple[float, ...] = ()
+    drawdown_pct: tuple[float, ...] = ()
+    start_equity_usd: float = 0.0
+    worst_pct: float = 0.0
+
+
+class Check(msgspec.Struct, frozen=True, kw_only=True):
+    """One condition of an entry."""
+
+    name: str
+    passed: bool | None  # None: cannot be said yet
+    value: str
+    needs: str
+
+    @property
+    def sign(self) -> str:
+        """✓, ✗ or ? before the name."""
+        return "?" if self.passed is None else "✓" if self.passed else "✗"
+
+    @property
+    def tone(self) -> Tone:
+        """The tone of its line."""
+        return Tone.GREY if self.passed is None else Tone.GOOD if self.passed else Tone.BAD
+
+
+class Why(msgspec.Struct, frozen=True, kw_only=True):
+    """Why the chosen symbol does not trade now."""
+
+    symbol: str = ""
+    verdict: str = ""
+    tone: Tone = Tone.GREY
+    advice: str = ""  # what a human can do about it
+    checks: tuple[Check, ...] = ()  # failed ones first
+    blocked: tuple[tuple[str, int, float], ...] = ()  # reason, seconds, share in %: most frequent first, all symbols
 
 
 class Setting(msgspec.Struct, frozen=True, kw_only=True):
-    """One tunable parameter of the selected symbol."""
+    """One value that can be set: a parameter of the chosen symbol, or a control."""
 
     name: str
     value: float
     previous: float  # before the last change
+    default: float
+    who: str = ""
+    by_ai: bool = False
+    when: str = ""
 
     @property
     def changed(self) -> bool:
@@ -181,12 +346,23 @@ class Setting(msgspec.Struct, frozen=True, kw_only=True):
         return self.value != self.previous
 
 
+class Undo(msgspec.Struct, frozen=True, kw_only=True):
+    """What would take back the last change of a symbol."""
+
+    symbol: str
+    symbol_index: int
+    changes: Mapping[int, float]
+    words: str  # stop_pct 0.8 → 1
+    raises: tuple[str, ...] = ()  # the part of it that raises risk
+
+
 class Config(msgspec.Struct, frozen=True, kw_only=True):
-    """Who has the wheel, and the parameters of the selected symbol."""
+    """Who has the wheel, the parameters of the chosen symbol, and the controls."""
 
     symbol: str = ""
     symbol_index: int = 0
     settings: tuple[Setting, ...] = ()
+    controls: tuple[Setting, ...] = ()
     enabled: bool = True
     generation: int = 0
     revision: int = 0
@@ -199,6 +375,32 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     tune_now: int = 0
     wheel: str = "[MANUAL]"  # or [AI TUNER]
     wheel_ai: bool = False
+    reward_risk: float = 0.0
+    break_even_pct: float = 0.0  # win rate at which target and stop just pay their costs, %
+    round_trip_bps: float = 0.0
+    undo: Undo | None = None  # of the chosen symbol
+    undo_ai: Undo | None = None  # of the symbol the AI changed last
+
+
+class ScalperBar(msgspec.Struct, frozen=True):
+    """One bar of the scalper's read; ``share`` 0 to 1 is its length."""
+
+    name: str
+    share: float
+    text: str
+    tone: Tone
+
+
+class Scalper(msgspec.Struct, frozen=True, kw_only=True):
+    """What a scalper makes of the chosen symbol; without bars there is none."""
+
+    symbol: str = ""
+    bars: tuple[ScalperBar, ...] = ()
+    action: str = ""
+    action_tone: Tone = Tone.GREY
+    quote: str = ""
+    age: str = ""
+    old: bool = False
 
 
 class EventLine(msgspec.Struct, frozen=True, kw_only=True):
@@ -208,8 +410,10 @@ class EventLine(msgspec.Struct, frozen=True, kw_only=True):
     time_ns: int
     time: str
     text: str
-    colour: Colour
+    tone: Tone
     ai: bool
+    kind: str = ""  # AI, TRADE, SIGNAL, RISK, CONFIG, SYSTEM
+    symbol: str = ""
 
 
 class DashboardView(msgspec.Struct, frozen=True, kw_only=True):
@@ -221,10 +425,14 @@ class DashboardView(msgspec.Struct, frozen=True, kw_only=True):
     header: Header
     tuner: Tuner
     account: Account = Account()
+    markets: tuple[Market, ...] = ()
     positions: tuple[Position, ...] = ()
     trades: tuple[Trade, ...] = ()
     chart: Chart = Chart()
+    equity: EquityCurve = EquityCurve()
+    why: Why = Why()
     config: Config = Config()
+    scalper: Scalper = Scalper()
     events: tuple[EventLine, ...] = ()
 
 

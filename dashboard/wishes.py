@@ -13,6 +13,7 @@ from shared.clock import Clock
 from shared.errors import TradingError
 from shared.events import CommandKind, EventKind, Reason, Source, words
 from shared.params import CONTROLS, SYMBOL_FIELDS
+from shared.paths import kill_file
 from shared.wishes import Wish
 from shared.workspace import Workspace
 
@@ -20,15 +21,18 @@ _WAIT_S = 2.0
 
 
 class Request(msgspec.Struct, frozen=True, kw_only=True):
-    """Something the human wants: a patch of the controls, a patch of a symbol, or a command.
+    """Something the human wants: a patch of the controls, a patch of a symbol, a command, or the kill file.
 
-    ``symbol`` None means the global controls; ``command`` set means a command for all symbols.
+    ``symbol`` None means the global controls, or all symbols for a command; ``notional_usd`` is the size of a manual trade,
+    0 for the symbol's own. ``kill`` makes the kill file, which needs no trader that answers.
     """
 
     label: str
     changes: Mapping[int, float] = {}
     symbol: int | None = None
     command: CommandKind | None = None
+    notional_usd: float = 0.0
+    kill: bool = False
 
 
 class Answer(msgspec.Struct, frozen=True, kw_only=True):
@@ -82,15 +86,21 @@ class WishWorker:
 def carry_out(request: Request, instance: str, clock: Clock) -> Answer:
     """Send one request and wait for the trader's answer; every refusal and failure becomes words."""
     try:
+        if request.kill:
+            kill_file(instance).touch()
+            return Answer(label=request.label, ok=True, text=f"✓ {request.label}: the file is there, trader_control kill --clear")
         with contextlib.closing(Workspace(instance, clock)) as workspace:
             return _send(request, workspace, clock)
-    except TradingError as error:
+    except (TradingError, OSError) as error:
         return Answer(label=request.label, ok=False, text=f"✗ {request.label}: {error}")
 
 
 def _send(request: Request, workspace: Workspace, clock: Clock) -> Answer:
     if request.command is not None:
-        event = workspace.commands.send_and_wait(request.command, -1, Source.DASHBOARD)
+        symbol = -1 if request.symbol is None else request.symbol
+        event = workspace.commands.send_and_wait(
+            request.command, symbol, Source.DASHBOARD, override_epoch=workspace.override_epoch, notional_usd=request.notional_usd
+        )
         refusal, generation = Reason(int(event["reason"])), 0
         acknowledged = int(event["kind"]) == EventKind.COMMAND_ACK
     else:

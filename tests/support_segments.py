@@ -38,7 +38,9 @@ class Publisher:
     view
         A ``PORTFOLIO_VIEW`` record to fill in; :meth:`publish` puts it in shared memory.
     commands
-        Every command that :meth:`serve` has acknowledged.
+        Every command that :meth:`serve` has seen.
+    refuse
+        While set, :meth:`serve` refuses everything with it.
     """
 
     def __init__(self, instance: str, symbols: Sequence[str], clock: Clock | None = None) -> None:
@@ -51,6 +53,8 @@ class Publisher:
         self._commands = RingReader(self._segments["commands"].body)
         self._controls = controls_row(self._segments["config"])
         self._stop = threading.Event()
+        self._keep: tuple[str, ...] = ()
+        self.refuse = Reason.NONE
         self._server: threading.Thread | None = None
         cfgs = self._segments["symbol_cfgs"].body[0]
         cfgs["count"] = len(self.symbols)
@@ -63,11 +67,11 @@ class Publisher:
         for segment in self._segments.values():
             segment.activate()
 
-    def publish(self) -> None:
-        """Put ``view`` in shared memory, stamped with this moment."""
+    def publish(self, *, moved: bool = True) -> None:
+        """Put ``view`` in shared memory, stamped with this moment; ``moved`` False: no input came since the last time."""
         now_ns = self.clock.now_ns()
         self.view["published_ns"] = now_ns
-        self.view["input_seq"] += 1
+        self.view["input_seq"] += int(moved)
         _write_latched(self._segments["portfolio"].body, self.view)
         self._segments["portfolio"].beat(now_ns)
 
@@ -120,13 +124,26 @@ class Publisher:
         """Put values of the controls in force at once, without a wish."""
         _apply(self._controls, values)
 
-    def apply_symbol(self, symbol: int, **values: float) -> None:
+    def apply_symbol(self, symbol: int, source: Source = Source.NOBODY, **values: float) -> None:
         """Put values of a symbol in force at once, without a wish."""
-        _apply(self._rows[symbol], values)
+        _apply(self._rows[symbol], values, source, self.clock.now_ns())
 
-    def serve(self, refuse: Reason = Reason.NONE) -> None:
-        """Start a thread that publishes, and takes wishes and commands; with ``refuse`` it refuses all."""
-        self._server = threading.Thread(target=self._serve, args=(refuse,), name="publisher", daemon=True)
+    def check(self, symbol: int, reason: Reason, value: float, limit: float, *, passed: bool) -> None:
+        """Add a line to the checks of a symbol in ``view``; the first that fails is its ``why``."""
+        row = self.view["rows"][symbol]
+        line = row["checks"][int(row["n_checks"])]
+        line["reason"], line["passed"], line["value"], line["limit"] = reason, passed, value, limit
+        row["n_checks"] += 1
+        if not passed and not row["why"]:
+            row["why"] = reason
+
+    def serve(self, refuse: Reason = Reason.NONE, keep: Sequence[str] = ()) -> None:
+        """Start a thread that publishes, and takes wishes and commands; with ``refuse`` it refuses all.
+
+        The feed stays alive: its times move on, unless ``keep`` names them.
+        """
+        self._keep, self.refuse = tuple(keep), refuse
+        self._server = threading.Thread(target=self._serve, name="publisher", daemon=True)
         self._server.start()
 
     def close(self) -> None:
@@ -138,19 +155,29 @@ class Publisher:
             segment.close()
             segment.unlink()
 
-    def _serve(self, refuse: Reason) -> None:
+    def _serve(self) -> None:
         turn = 0
         while not self._stop.wait(0.002):
             for index, row in enumerate((self._controls, *self._rows)):
-                self._take(row, index - 1, refuse)
+                self._take(row, index - 1, self.refuse)
             for command in self._commands.read():
                 self.commands.append(command)
-                self.push(EventKind.COMMAND_ACK, command_id=command["seq"], source=command["source"], symbol=-1)
+                kind = EventKind.CONFIG_REFUSED if self.refuse else EventKind.COMMAND_ACK
+                self.push(kind, command_id=command["seq"], source=command["source"], symbol=-1, reason=self.refuse)
             if turn % 25 == 0:
+                self._feed()
                 self.publish()
                 if self._tuner is not None:
                     self._tuner.beat(self.clock.now_ns())
             turn += 1
+
+    def _feed(self) -> None:
+        now_ns = self.clock.now_ns()
+        if "last_message_ns" not in self._keep:
+            self.view["time_ns"] = self.view["last_message_ns"] = now_ns
+            self.view["rows"]["last_market_ns"][: len(self.symbols)] = now_ns
+        else:
+            self.view["time_ns"] = now_ns
 
     def _take(self, row: WishRow, symbol: int, refuse: Reason) -> None:
         desired, applied = row.desired(), np.array(row.applied())
@@ -165,6 +192,7 @@ class Publisher:
         if not refuse:
             applied["previous"] = old
             applied["values"][named] = desired["values"][named]
+            applied["sources"][named] = desired["source"]
             applied["source"], applied["updated_ns"] = desired["source"], self.clock.now_ns()
             applied["decision_id"] = desired["decision_id"]
             applied["revision"] += 1
@@ -187,12 +215,14 @@ def publishing(name: str, symbols: Sequence[str] = ("BTCUSDT", "ETHUSDT"), clock
         publisher.close()
 
 
-def _apply(row: WishRow, values: dict[str, float]) -> None:
+def _apply(row: WishRow, values: dict[str, float], source: Source = Source.NOBODY, now_ns: int = 0) -> None:
     applied = np.array(row.applied())
     applied["previous"] = applied["values"]
     applied["revision"] += 1
+    applied["source"], applied["updated_ns"] = source, now_ns
     for name, value in values.items():
         applied["values"][index_of(row.fields, name)] = value
+        applied["sources"][index_of(row.fields, name)] = source
     row.publish(applied, SystemClock().now_ns())
 
 

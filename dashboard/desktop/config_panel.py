@@ -1,4 +1,4 @@
-"""STRATEGY CONFIG: who has the wheel, the switches, the ten parameters with Apply and Revert."""
+"""STRATEGY CONFIG: who has the wheel, the switches, and four pages: parameters, strategies, limits, paper costs."""
 
 from __future__ import annotations
 
@@ -6,31 +6,19 @@ from collections.abc import Callable
 
 import dearpygui.dearpygui as dpg
 
-from dashboard.desktop.controls import Controls
-from dashboard.desktop.labels import Label
+from dashboard.actions import Actions
+from dashboard.config_view import LIMITS, PAPER_COSTS, PRESETS, STRATEGY_MAP
+from dashboard.desktop.fields import FieldTable
+from dashboard.desktop.labels import Label, small
 from dashboard.desktop.theme import Style
-from dashboard.figures import DIM, WHITE
-from dashboard.model import Colour, Config, DashboardView, Setting, Tuner, age_text
+from dashboard.model import Config, DashboardView, Tone
 from dashboard.wishes import Answer
-from shared.events import GREEN, GREY, ORANGE, PURPLE, TunerMode
-from shared.params import PARAMS, Param
+from shared.events import TunerMode
+from shared.params import CONTROLS, PARAMS, STRATEGY_NAMES
 
-TUNER = "tuner_toggle"
-OVERRIDE = "override_toggle"
-TRADING = "trading_toggle"
-SYMBOL = "symbol_combo"
-APPLY = "apply"
-REVERT = "revert"
-UNDO = "undo"
-TUNE = "tune_now"
-PAUSE = "pause_symbol"
-MESSAGE = "message"
-_TUNER_LINES = 3
-
-
-def slider_tag(param: Param) -> str:
-    """Return the tag of a parameter's slider."""
-    return f"slider_{param.name}"
+TUNER, OVERRIDE, TRADING = "tuner_toggle", "override_toggle", "trading_toggle"
+SYMBOL, PAUSE, UNDO, MESSAGE = "symbol_combo", "pause_symbol", "undo", "message"
+_STRATEGIES = ("nothing", *STRATEGY_NAMES)
 
 
 class ConfigPanel:
@@ -38,165 +26,148 @@ class ConfigPanel:
 
     Parameters
     ----------
-    style
-        Fonts and themes.
-    controls
-        The actions behind the buttons.
+    actions
+        What switches, buttons and lists do.
     on_select
         Called with the index of the symbol chosen in the list.
     """
 
-    def __init__(self, style: Style, controls: Controls, on_select: Callable[[int], None]) -> None:
+    def __init__(self, style: Style, actions: Actions, on_select: Callable[[int], None]) -> None:
         self._style = style
-        self._controls = controls
+        self._actions = actions
         self._on_select = on_select
-        self._draft: dict[int, float] = {}
         self._shown: Config = Config()
         self._symbols: list[str] = []
         self._waiting = 0
         self._build_switches()
-        self._build_sliders()
-        self._build_buttons()
+        with dpg.tab_bar(tag="config_tabs"):
+            with dpg.tab(label="PARAMETERS", tag="tab_parameters"):
+                self._build_parameters()
+            with dpg.tab(label="STRATEGIES", tag="tab_strategies"):
+                self._build_strategies()
+            with dpg.tab(label="LIMITS", tag="tab_limits"):
+                self._limits = FieldTable(style, CONTROLS, LIMITS, actions.apply_controls, "limits")
+            with dpg.tab(label="PAPER COSTS", tag="tab_costs"):
+                self._costs = FieldTable(style, CONTROLS, PAPER_COSTS, actions.apply_controls, "costs")
+                self._round_trip = Label(style, tag="round_trip", wrap=0)
 
     @property
     def typing(self) -> bool:
         """Say whether a field has the keyboard."""
-        return any(dpg.is_item_active(slider_tag(param)) for param in PARAMS)
+        return self._params.typing or self._limits.typing or self._costs.typing
 
     def _build_switches(self) -> None:
         with dpg.group(horizontal=True):
-            Label("STRATEGY CONFIG", GREY)
-            self._wheel = Label(tag="wheel")
-        with dpg.group(horizontal=True, horizontal_spacing=self._style.px(12)):
-            dpg.add_checkbox(label="AI tuner", tag=TUNER, callback=lambda: self._controls.set_tuner(bool(dpg.get_value(TUNER))))
+            Label(self._style, "STRATEGY CONFIG", Tone.GREY)
+            self._wheel = Label(self._style, tag="wheel")
+        with dpg.group(horizontal=True, horizontal_spacing=self._style.px(14)):
+            dpg.add_checkbox(label="AI tuner", tag=TUNER, callback=lambda: self._actions.set_tuner(bool(dpg.get_value(TUNER))))
             dpg.add_checkbox(
-                label="Manual override", tag=OVERRIDE, callback=lambda: self._controls.set_override(bool(dpg.get_value(OVERRIDE)))
+                label="Manual override", tag=OVERRIDE, callback=lambda: self._actions.set_override(bool(dpg.get_value(OVERRIDE)))
             )
             dpg.add_checkbox(
-                label="Entries", tag=TRADING, callback=lambda: self._controls.set_trading(bool(dpg.get_value(TRADING)))
+                label="Entries", tag=TRADING, callback=lambda: self._actions.set_trading(bool(dpg.get_value(TRADING)))
             )
+        self._message = Label(self._style, tag=MESSAGE, wrap=0)
         with dpg.group(horizontal=True):
             dpg.add_combo(tag=SYMBOL, width=self._style.px(150), callback=self._choose)
-            dpg.add_button(tag=PAUSE, label="Pause symbol", width=-1, callback=self._controls.toggle_symbol)
-        self._who = Label(tag="config_who")
+            dpg.add_button(tag=PAUSE, label="Pause symbol", callback=self._actions.toggle_symbol)
+            dpg.add_button(tag=UNDO, label="Undo last change", callback=self._actions.undo)
 
-    def _build_sliders(self) -> None:
-        self._values: list[Label] = []
-        px = self._style.px
-        with dpg.table(header_row=False, policy=dpg.mvTable_SizingFixedFit):
-            dpg.add_table_column(init_width_or_weight=px(148), width_fixed=True)
-            dpg.add_table_column(width_stretch=True, init_width_or_weight=1)
-            dpg.add_table_column(init_width_or_weight=px(80), width_fixed=True)
-            for index, param in enumerate(PARAMS):
-                with dpg.table_row():
-                    name = Label(param.name, GREY)
-                    with dpg.tooltip(name.item):
-                        dpg.add_text(f"{param.description} ({param.minimum:g} to {param.maximum:g} {param.unit})", wrap=px(320))
-                    dpg.add_slider_float(
-                        tag=slider_tag(param), width=-1, min_value=param.minimum, max_value=param.maximum, clamped=True,
-                        format="%.0f" if param.integer or param.unit == "ms" else "%.2f", callback=self._moved, user_data=index,
-                    )  # fmt: skip
-                    self._values.append(Label(tag=f"applied_{param.name}"))
+    def _build_parameters(self) -> None:
+        self._who = Label(self._style, tag="config_who", wrap=0)
+        small(self._style, self._who.item)
+        self._params = FieldTable(self._style, PARAMS, range(len(PARAMS)), self._actions.apply, "params")
+        self._reward = Label(self._style, tag="reward_risk", wrap=0)
 
-    def _build_buttons(self) -> None:
-        px = self._style.px
+    def _build_strategies(self) -> None:
+        Label(self._style, "what trades in each regime", Tone.GREY)
+        for index in STRATEGY_MAP:
+            with dpg.group(horizontal=True):
+                regime = CONTROLS[index].name.removeprefix("strategy_").replace("_", " ")
+                Label(self._style, regime.ljust(16), Tone.GREY)
+                dpg.add_combo(
+                    list(_STRATEGIES), tag=CONTROLS[index].name, width=self._style.px(170), user_data=index, callback=self._mapped
+                )
         with dpg.group(horizontal=True):
-            dpg.add_button(tag=APPLY, label="Apply", width=px(70), callback=self._apply)
-            dpg.add_button(tag=REVERT, label="Revert", width=px(70), callback=self._revert)
-            dpg.add_button(tag=UNDO, label="Undo last", width=px(90), callback=self._controls.undo)
-            dpg.add_button(tag=TUNE, label="Force tune", width=-1, callback=self._controls.tune_now)
-        dpg.bind_item_theme(APPLY, self._style.primary)
-        self._message = Label(tag=MESSAGE, wrap=0)
-        dpg.add_separator()
-        self._tuner = [Label("", GREY, wrap=0) for _ in range(_TUNER_LINES)]
+            Label(self._style, "presets", Tone.GREY)
+            for name in PRESETS:
+                dpg.add_button(label=name, tag=f"preset_{name.lower()}", user_data=name, callback=self._preset)
 
     def show(self, view: DashboardView) -> None:
-        """Show a view; drafts stay as they are."""
+        """Show a view; drafts stay as they are until another symbol is chosen."""
         config = view.config
         if config.symbol != self._shown.symbol:
-            self._draft.clear()
+            self._params.revert()
         self._shown = config
         self._show_switches(view)
-        who = f"generation {config.generation} · set by {config.who} {config.updated}".strip()
-        self._who.show(who if config.symbol else "", PURPLE if config.by_ai else GREY)
-        for index, (param, setting) in enumerate(zip(PARAMS, config.settings, strict=False)):
-            self._show_setting(index, param, setting, fresh=view.fresh)
+        self._show_words(config, fresh=view.fresh)
+        self._params.show(config.settings, fresh=view.fresh)
+        self._limits.show(config.controls, fresh=view.fresh)
+        self._costs.show(config.controls, fresh=view.fresh)
+        for index in STRATEGY_MAP:
+            if config.controls and not dpg.is_item_active(CONTROLS[index].name):
+                code = int(config.controls[index].value)
+                _set(CONTROLS[index].name, _STRATEGIES[code] if code < len(_STRATEGIES) else f"#{code}")
 
-        for line, (words, colour) in zip(self._tuner, tuner_lines(view.tuner), strict=True):
-            line.show(words, colour)
+    def _show_words(self, config: Config, *, fresh: bool) -> None:
+        who = f"{config.symbol}: generation {config.generation}, last set by {config.who} {config.updated}".strip()
+        tone = Tone.AI if config.by_ai else Tone.GREY
+        self._who.show(who if config.symbol else "", tone if fresh else Tone.DIM)
+        text = f"Risk:Reward 1:{config.reward_risk:.2f}   break-even win rate {config.break_even_pct:.0f} % with costs"
+        self._reward.show(
+            text if config.symbol else "", (Tone.GOOD if config.reward_risk >= 1 else Tone.WARN) if fresh else Tone.DIM
+        )
+        costs = f"round trip {config.round_trip_bps:g} bps of the position, before the spread: 2 × (commission + slippage)"
+        self._round_trip.show(costs if config.symbol else "", Tone.PLAIN if fresh else Tone.DIM)
 
     def _show_switches(self, view: DashboardView) -> None:
         config = view.config
-        self._wheel.show(config.wheel, PURPLE if config.wheel_ai else ORANGE)
+        self._wheel.show(
+            config.wheel if view.attached else "", (Tone.AI if config.wheel_ai else Tone.WARN) if view.fresh else Tone.DIM
+        )
         if not self._waiting:  # what was clicked stays until the trader has answered
-            _set(TUNER, config.tuner_mode == TunerMode.ON)
+            _set(TUNER, config.tuner_mode == TunerMode.ON and view.attached)
             _set(OVERRIDE, config.manual_override)
-            _set(TRADING, config.trading_enabled)
-        symbols = [position.symbol for position in view.positions]
+            _set(TRADING, config.trading_enabled and view.attached)
+        symbols = [market.symbol for market in view.markets]
         if symbols != self._symbols:
             self._symbols = symbols
             dpg.configure_item(SYMBOL, items=symbols)
         _set(SYMBOL, config.symbol)
-        label = "▶ Resume symbol" if not config.enabled else "■ Pause symbol"
-        if dpg.get_item_label(PAUSE) != label:
-            dpg.configure_item(PAUSE, label=label)
-
-    def _show_setting(self, index: int, param: Param, setting: Setting, *, fresh: bool) -> None:
-        label, shown = self._values[index], param.shown(setting.value)
-        if self._draft.get(index) == setting.value:
-            del self._draft[index]
-        if index in self._draft:
-            label.show(f"{shown}→{param.shown(self._draft[index])}", ORANGE)
-            return
-        if not dpg.is_item_active(slider_tag(param)):
-            _set(slider_tag(param), setting.value)
-        if setting.changed and self._shown.revision:
-            label.show(f"{param.shown(setting.previous)}→{shown}", PURPLE if self._shown.by_ai else GREEN)
-        else:
-            label.show(shown, WHITE if fresh else DIM)
+        _relabel(PAUSE, "■ Pause symbol" if config.enabled else "▶ Resume symbol")
 
     def sent(self, label: str) -> None:
         """Say that a request is on its way."""
         self._waiting += 1
-        self._message.show(f"… {label}", GREY)
+        self._message.show(f"… {label}", Tone.GREY)
+
+    def tell(self, text: str) -> None:
+        """Say what was done here, without the trader."""
+        self._message.show(text, Tone.GOOD if text.startswith("✓") else Tone.WARN)
 
     def answered(self, answer: Answer) -> None:
         """Say what became of a request."""
         self._waiting = max(self._waiting - 1, 0)
-        self._message.show(answer.text, GREEN if answer.ok else ORANGE)
-
-    def _moved(self, _sender: object, value: float, index: int) -> None:
-        self._draft[index] = float(round(value)) if PARAMS[index].integer else round(value, 2)
-        if PARAMS[index].unit == "ms":
-            self._draft[index] = float(round(value))
-
-    def _revert(self) -> None:
-        self._draft.clear()
-
-    def _apply(self) -> None:
-        self._controls.apply(dict(self._draft))
-        self._draft.clear()
+        self._message.show(answer.text, Tone.GOOD if answer.ok else Tone.WARN)
 
     def _choose(self) -> None:
         chosen = dpg.get_value(SYMBOL)
         if chosen in self._symbols:
             self._on_select(self._symbols.index(chosen))
 
+    def _mapped(self, _sender: object, chosen: str, index: int) -> None:
+        self._actions.apply_controls({index: float(_STRATEGIES.index(chosen))})
 
-def tuner_lines(tuner: Tuner) -> tuple[tuple[str, Colour], ...]:
-    """Return what the tuner is and has done, in lines of at most 46 characters."""
-    if not tuner.advisor:
-        return ("AI tuner: none has run in this instance", GREY), ("start it with: trader_tuner", GREY), ("", GREY)
-    who = f"AI: {tuner.advisor}" + (f" ({tuner.model})" if tuner.model else "") + (" DRY RUN" if tuner.dry_run else "")
-    when = "" if tuner.next_s is None else f", next in {age_text(tuner.next_s)}"
-    did = f"✓ {tuner.applied} applied  ✗ {tuner.refused} refused  {tuner.held} held"
-    cost = f"{tuner.cycles} cycles, last {tuner.latency_ms / 1000:.1f} s, {tuner.cost_usd:.4f} USD"
-    if tuner.last_error:
-        cost = f"⚠ {tuner.failures} failures: {tuner.last_error}"
-    colour = PURPLE if tuner.alive else GREY
-    return (f"{who} {tuner.doing}{when}", colour), (did, colour), (cost, ORANGE if tuner.last_error else GREY)
+    def _preset(self, _sender: object, _value: object, name: str) -> None:
+        self._actions.apply_preset(name)
 
 
 def _set(tag: str, value: object) -> None:
     if dpg.get_value(tag) != value:
         dpg.set_value(tag, value)
+
+
+def _relabel(tag: str, label: str) -> None:
+    if dpg.get_item_label(tag) != label:
+        dpg.configure_item(tag, label=label)

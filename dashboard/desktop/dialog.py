@@ -6,12 +6,13 @@ from collections.abc import Callable
 
 import dearpygui.dearpygui as dpg
 
+from dashboard.desktop.labels import Label
 from dashboard.desktop.theme import Style
-from dashboard.figures import WHITE
 
 DIALOG = "dialog"
 CONFIRM = "dialog_confirm"
 CANCEL = "dialog_cancel"
+_WIDTH = 560
 
 
 class Dialog:
@@ -20,16 +21,16 @@ class Dialog:
     def __init__(self, style: Style) -> None:
         self._style = style
         self._action: Callable[[], None] | None = None
-        width = style.px(520)
+        width = style.px(_WIDTH)
         with dpg.window(
             tag=DIALOG, modal=True, show=False, no_move=True, no_resize=True, no_close=True, no_collapse=True,
             width=width, autosize=True, no_saved_settings=True, no_scrollbar=True,
         ):  # fmt: skip
             dpg.add_spacer(width=width - style.px(24))  # holds the width, the height follows the text
-            self._text = dpg.add_text("", wrap=width - style.px(24), color=WHITE)
+            self._text = Label(style, tag="dialog_text", wrap=width - style.px(24))
             dpg.add_spacer(height=style.px(8))
             with dpg.group(horizontal=True):
-                dpg.add_button(tag=CONFIRM, width=style.px(220), height=style.px(30), callback=self.confirm)
+                dpg.add_button(tag=CONFIRM, width=style.px(260), height=style.px(30), callback=self.confirm)
                 dpg.add_button(tag=CANCEL, label="Cancel (Esc)", width=style.px(140), height=style.px(30), callback=self.cancel)
         dpg.bind_item_theme(CONFIRM, style.danger)
 
@@ -44,10 +45,11 @@ class Dialog:
             return
         self._action = action
         dpg.configure_item(DIALOG, label=title)
-        dpg.set_value(self._text, text)
+        self._text.show(text)
         dpg.configure_item(CONFIRM, label=f"{confirm} (Enter)")
         width, height = dpg.get_viewport_client_width(), dpg.get_viewport_client_height()
-        dpg.configure_item(DIALOG, show=True, pos=((width - self._style.px(520)) // 2, (height - self._style.px(190)) // 2))
+        corner = ((width - self._style.px(_WIDTH)) // 2, (height - self._style.px(210)) // 2)
+        dpg.configure_item(DIALOG, show=True, pos=corner)
 
     def confirm(self) -> None:
         """Do what was asked about."""

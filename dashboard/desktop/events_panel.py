@@ -1,18 +1,21 @@
-"""The live events: a bounded list that follows its end, with a filter."""
+"""LIVE EVENTS: a bounded list that follows its end, filtered by text, type and symbol; it can be copied and exported."""
 
 from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
 
 import dearpygui.dearpygui as dpg
 
 from dashboard.desktop.labels import Label
 from dashboard.desktop.theme import Style
-from dashboard.event_log import LINES
-from dashboard.model import DashboardView, EventLine
-from shared.events import GREY
+from dashboard.event_log import KINDS, LINES, as_csv, as_text, matches
+from dashboard.model import DashboardView, EventLine, Tone
 
-FILTER = "events_filter"
-FOLLOW = "events_follow"
-ONLY_AI = "events_ai"
+FILTER, FOLLOW, KIND, SYMBOL = "events_filter", "events_follow", "events_kind", "events_symbol"
+COPY, EXPORT = "events_copy", "events_csv"
+_SETTLE_LOOKS = 6
+_ALL_KINDS, _ALL_SYMBOLS = "all types", "all symbols"
 
 
 class EventsPanel:
@@ -20,24 +23,35 @@ class EventsPanel:
 
     Parameters
     ----------
-    style
-        Fonts and themes.
+    export_to
+        Returns the file a CSV goes to.
+    tell
+        Takes a sentence about what was copied or exported.
     """
 
-    def __init__(self, style: Style) -> None:
+    def __init__(self, style: Style, export_to: Callable[[], Path], tell: Callable[[str], None]) -> None:
+        self._style, self._export_to, self._tell = style, export_to, tell
         self._number = 0
         self._items: list[tuple[EventLine, int]] = []
-        self._scroll_frames = 0
+        self._settling, self._height = 0, 0.0
+        self._symbols: list[str] = []
+        px = style.px
         with dpg.group(horizontal=True):
-            Label("LIVE EVENTS", GREY)
-            dpg.add_input_text(tag=FILTER, hint="filter, e.g. BTC or stop or -signal", width=style.px(260), callback=self._filter)
-            dpg.add_checkbox(label="AI only", tag=ONLY_AI, callback=self._filter)
+            dpg.add_input_text(tag=FILTER, hint="filter  /   e.g. stop -signal", width=px(160), callback=self._filter)
+            dpg.add_combo([_ALL_KINDS, *KINDS], tag=KIND, default_value=_ALL_KINDS, width=px(92), callback=self._filter)
+            dpg.add_combo([_ALL_SYMBOLS], tag=SYMBOL, default_value=_ALL_SYMBOLS, width=px(108), callback=self._filter)
             dpg.add_checkbox(label="follow", tag=FOLLOW, default_value=True)
-            self._count = Label("", GREY)
-        self._body = dpg.add_child_window(border=False)
+            dpg.add_button(label="Copy", tag=COPY, callback=self.copy)
+            dpg.add_button(label="CSV", tag=EXPORT, callback=self.export)
+            self._count = Label(style, "", Tone.GREY, tag="events_count")
+        self._body = dpg.add_child_window(border=False, tag="events_body")
 
     def show(self, view: DashboardView) -> None:
         """Append the lines that came since the last view."""
+        symbols = [market.symbol for market in view.markets]
+        if symbols and symbols != self._symbols:
+            self._symbols = symbols
+            dpg.configure_item(SYMBOL, items=[_ALL_SYMBOLS, *symbols])
         new = [line for line in view.events if line.number > self._number]
         for line in new:
             self._add(line)
@@ -45,35 +59,71 @@ class EventsPanel:
             dpg.delete_item(self._items.pop(0)[1])
         if new:
             self._number = new[-1].number
-            self._count.show(f"last {len(self._items)} events", GREY)
-            self._scroll_frames = 3  # the list knows its new height only after it was drawn
-        if self._scroll_frames and dpg.get_value(FOLLOW):
-            self._scroll_frames -= 1
+            self._show_count()
+            self._settling = _SETTLE_LOOKS
+        self._follow()
+
+    def _follow(self) -> None:
+        """Go to the end, for a few looks: the list knows its new height only after it was drawn."""
+        height = dpg.get_y_scroll_max(self._body)
+        if height != self._height:
+            self._height, self._settling = height, _SETTLE_LOOKS
+        if self._settling and dpg.get_value(FOLLOW):
+            self._settling -= 1
             dpg.set_y_scroll(self._body, -1.0)
+
+    @property
+    def typing(self) -> bool:
+        """Say whether the filter has the keyboard."""
+        return bool(dpg.is_item_active(FILTER))
+
+    @property
+    def kind(self) -> str:
+        """The chosen type, "" for all."""
+        chosen = str(dpg.get_value(KIND))
+        return "" if chosen == _ALL_KINDS else chosen
+
+    def choose_kind(self, kind: str) -> None:
+        """Show one type only, or all for ""."""
+        if kind in ("", *KINDS):
+            dpg.set_value(KIND, kind or _ALL_KINDS)
+            self._filter()
+
+    def wanted(self) -> list[EventLine]:
+        """Return the lines that pass the filter, oldest first."""
+        return [line for line, _ in self._items if self._passes(line)]
+
+    def copy(self) -> None:
+        """Put the lines that pass the filter on the clipboard."""
+        lines = self.wanted()
+        dpg.set_clipboard_text(as_text(lines))
+        self._tell(f"✓ {len(lines)} events copied")
+
+    def export(self) -> None:
+        """Write the lines that pass the filter to a CSV file."""
+        lines, path = self.wanted(), self._export_to()
+        try:
+            path.write_text(as_csv(lines))
+        except OSError as error:
+            self._tell(f"✗ export: {error}")
+            return
+        self._tell(f"✓ {len(lines)} events in {path}")
 
     def _add(self, line: EventLine) -> None:
         words = f"{line.time}  {line.text}"
-        item = dpg.add_text(words, color=line.colour, parent=self._body, wrap=0, show=self._wanted(line))
+        colour = self._style.colour(line.tone)
+        item = dpg.add_text(words, color=colour, parent=self._body, wrap=0, show=self._passes(line))
         self._items.append((line, item))
 
-    def _wanted(self, line: EventLine) -> bool:
-        return matches(line, str(dpg.get_value(FILTER)), only_ai=bool(dpg.get_value(ONLY_AI)))
+    def _passes(self, line: EventLine) -> bool:
+        symbol = str(dpg.get_value(SYMBOL))
+        return matches(line, str(dpg.get_value(FILTER)), kind=self.kind, symbol="" if symbol == _ALL_SYMBOLS else symbol)
 
     def _filter(self) -> None:
         for line, item in self._items:
-            dpg.configure_item(item, show=self._wanted(line))
-        self._scroll_frames = 3
+            dpg.configure_item(item, show=self._passes(line))
+        self._show_count()
 
-
-def matches(line: EventLine, typed: str, *, only_ai: bool) -> bool:
-    """Say whether a line passes: every typed word must be in it, every word after a ``-`` must not."""
-    if only_ai and not line.ai:
-        return False
-    text = f"{line.time} {line.text}".lower()
-    return all(_passes(word, text) for word in typed.lower().split())
-
-
-def _passes(word: str, text: str) -> bool:
-    if word.startswith("-"):
-        return word == "-" or word[1:] not in text  # a minus alone is a word still being typed
-    return word in text
+    def _show_count(self) -> None:
+        shown = len(self.wanted())
+        self._count.show(f"{shown}" if shown == len(self._items) else f"{shown} of {len(self._items)}", Tone.GREY)

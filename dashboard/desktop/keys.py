@@ -6,16 +6,22 @@ from collections.abc import Callable, Mapping
 
 import dearpygui.dearpygui as dpg
 
-HELP = """F6      emergency exit (Enter confirms, Escape cancels)
-Space   pause or allow new entries
-M       manual override
-A       AI tuner
+HELP = """F6      flatten: close everything (Enter confirms, Escape cancels)
+F7      cancel all resting orders, at once
+Space   pause entries, or allow them again
+M       manual override: take the wheel, or give it back
+A       AI tuner on or off
 T       tune now
-/       filter the events
+/       filter the events (Escape leaves the field)
 1 to 9  choose a symbol
-?       this help"""
+?       this help
 
-SHORT_HELP = "F6 exit all · Space pause entries · M override · A AI tuner · T tune now · / filter · 1-9 symbol · ? keys"
+F6 and F7 work while typing, all others do not. What raises risk or cannot
+be undone asks once; what lowers risk never asks."""
+
+SHORT_HELP = (
+    "F6 flatten · F7 cancel all · Space pause entries · M override · A AI tuner · T tune now · / filter · 1-9 symbol · ? keys"
+)
 
 
 class Keys:
@@ -37,15 +43,16 @@ class Keys:
         self._always, self._plain, self._typing = always, plain, typing
         self._down: set[int] = set()
         with dpg.handler_registry():
-            dpg.add_key_press_handler(callback=self._pressed)
-            dpg.add_key_release_handler(callback=self._released)
+            dpg.add_key_press_handler(callback=self.pressed)
+            dpg.add_key_release_handler(callback=self.released)
 
     @property
     def held(self) -> bool:
         """Say whether a key is down."""
         return bool(self._down)
 
-    def _pressed(self, _sender: object, key: int) -> None:
+    def pressed(self, _sender: object, key: int) -> None:
+        """Act on a key, unless it is down already."""
         if key in self._down:
             return
         self._down.add(key)
@@ -53,5 +60,6 @@ class Keys:
         if action is not None:
             action()
 
-    def _released(self, _sender: object, key: int) -> None:
+    def released(self, _sender: object, key: int) -> None:
+        """Let a key act again."""
         self._down.discard(key)

@@ -1,37 +1,37 @@
-"""The left column: positions, signals with the reason for no trade, closed trades, and the account."""
+"""The tables: MARKETS, POSITIONS and the closed trades."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-import dearpygui.dearpygui as dpg
-
 from dashboard import figures
 from dashboard.desktop.labels import Column, Label, Table
 from dashboard.desktop.theme import Style
-from dashboard.figures import DIM, LEVEL_COLOURS, WHITE
-from dashboard.model import Account, Colour, DashboardView, Position, Trade
-from shared.events import GREEN, GREY, ORANGE, PURPLE, RED
+from dashboard.model import Cell, DashboardView, Level, Market, Position, Tone, Trade
+from dashboard.palette import LEVEL_TONES
 from shared.params import MAX_SYMBOLS
 
-TRADES_SHOWN = 30
+TRADES_SHOWN = 50
 
+MARKET_COLUMNS = (
+    Column("Symbol", 10),
+    Column("Price", 10, right=True),
+    Column("1m %", 7, right=True),
+    Column("bps", 5, right=True),
+    Column("Regime", 12),
+    Column("Feed", 7),
+)
 POSITION_COLUMNS = (
     Column("Symbol", 8),
+    Column("Side", 7),
     Column("Regime", 7),
-    Column("Strategy", 9),
+    Column("Strat.", 6),
     Column("Qty", 8, right=True),
-    Column("Entry", 10, right=True),
-    Column("Last", 10, right=True),
-    Column("P&L", 10, right=True),
-)
-SIGNAL_COLUMNS = (
-    Column("Symbol", 9),
-    Column("Signal", 7),
-    Column("Score", 6, right=True),
-    Column("Feed", 8),
-    Column("Entries", 9),
-    Column("Why no trade", 18),
+    Column("Entry", 9, right=True),
+    Column("Last", 9, right=True),
+    Column("P&L", 9, right=True),
+    Column("Tgt/stop", 11, right=True),
+    Column("", 6, spark=True),
 )
 TRADE_COLUMNS = (
     Column("Time", 8),
@@ -40,138 +40,113 @@ TRADE_COLUMNS = (
     Column("Entry", 10, right=True),
     Column("Exit", 10, right=True),
     Column("P&L", 10, right=True),
-    Column("Reason", 9),
+    Column("Reason", 10),
 )
 
-Cells = Sequence[tuple[str, Colour]]
+Select = Callable[[int], None]
 
 
-class TablesPanel:
-    """The panels of the left column.
+class MarketsPanel:
+    """One line a symbol; a click chooses it."""
 
-    Parameters
-    ----------
-    style
-        Fonts and themes.
-    on_select
-        Called with the index of the symbol that was clicked.
-    """
-
-    def __init__(self, style: Style, on_select: Callable[[int], None]) -> None:
-        self._style = style
+    def __init__(self, style: Style, on_select: Select) -> None:
         self._on_select = on_select
+        self._title = Label(style, "MARKETS", Tone.GREY)
+        self._table = Table(style, MARKET_COLUMNS, MAX_SYMBOLS, "markets", self._clicked)
 
-    def build_positions(self) -> None:
-        """Fill the positions panel."""
-        Label("POSITIONS", GREY)
-        self._positions = Table(POSITION_COLUMNS, MAX_SYMBOLS, "positions", self._clicked, self._style.px(18))
-
-    def build_signals(self) -> None:
-        """Fill the signals panel."""
-        Label("SIGNALS", GREY)
-        self._signals = Table(SIGNAL_COLUMNS, MAX_SYMBOLS, "signals", self._clicked, self._style.px(18))
-
-    def build_trades(self) -> None:
-        """Fill the panel of closed trades."""
-        self._trades_title = Label("CLOSED TRADES", GREY)
-        self._trades = Table(TRADE_COLUMNS, TRADES_SHOWN, "trades")
-
-    def build_account(self) -> None:
-        """Fill the account panel."""
-        Label("ACCOUNT", GREY)
-        self._account: list[tuple[Label, Label]] = []
-        with dpg.table(header_row=False, policy=dpg.mvTable_SizingStretchProp):
-            for weight in (10, 11, 10, 11):
-                dpg.add_table_column(init_width_or_weight=weight)
-            for _ in range(_ACCOUNT_LINES):
-                with dpg.table_row():
-                    self._account += [(Label("", GREY), Label()), (Label("", GREY), Label())]
-        self._books = Label(tag="reconciliation", wrap=0)
-
-    def show(self, view: DashboardView, selected: int) -> None:
+    def show(self, view: DashboardView) -> None:
         """Show a view."""
-        self._positions.show([position_cells(p) for p in view.positions], fresh=view.fresh)
-        self._signals.show([signal_cells(p) for p in view.positions], fresh=view.fresh)
-        self._trades.show([trade_cells(t) for t in view.trades[:TRADES_SHOWN]])
-        for table in (self._positions, self._signals):
-            table.pick(selected)
-        account = view.account
-        self._trades_title.show(f"CLOSED TRADES   {account.trades}   ✓ {account.wins} won   ✗ {account.losses} lost", GREY)
-        for (name, value), (text, figure, colour) in zip(self._account, account_lines(account), strict=True):
-            name.show(text, GREY)
-            value.show(figure.rjust(14), colour if view.fresh else DIM)
-        text, colour = books_line(account)
-        self._books.show(text if view.attached else "", colour)
+        count = len(view.markets)
+        self._title.show(f"MARKETS   {count}" if count else "MARKETS", Tone.GREY)
+        self._table.show([market_cells(market, fresh=view.fresh) for market in view.markets])
+        self._table.pick(view.config.symbol_index if view.attached else -1)
 
     def _clicked(self, _sender: object, _value: object, index: int) -> None:
         self._on_select(index)
 
 
-_ACCOUNT_LINES = 4
+class PositionsPanel:
+    """What is open; a click chooses the symbol."""
+
+    def __init__(self, style: Style, on_select: Select) -> None:
+        self._on_select = on_select
+        self._indices: tuple[int, ...] = ()
+        self._title = Label(style, "POSITIONS", Tone.GREY, tag="positions_title")
+        self._table = Table(style, POSITION_COLUMNS, MAX_SYMBOLS, "positions", self._clicked)
+
+    def show(self, view: DashboardView) -> None:
+        """Show a view."""
+        held = view.positions
+        self._indices = tuple(position.index for position in held)
+        total = sum(position.pnl_usd for position in held)
+        words = f"{len(held)} open, unrealised {figures.signed_usd(total)} USD" if held else "none open"
+        self._title.show(f"POSITIONS   {words}" if view.attached else "POSITIONS", Tone.GREY)
+        curves = [position.spark for position in held]
+        self._table.show([position_cells(position) for position in held], fresh=view.fresh, curves=curves)
+        chosen = view.config.symbol_index
+        self._table.pick(self._indices.index(chosen) if chosen in self._indices else -1)
+
+    def _clicked(self, _sender: object, _value: object, index: int) -> None:
+        if index < len(self._indices):
+            self._on_select(self._indices[index])
 
 
-def position_cells(position: Position) -> Cells:
-    """Return the cells of the positions table."""
+class TradesPanel:
+    """The closed trades, newest first."""
+
+    def __init__(self, style: Style) -> None:
+        self._title = Label(style, tag="trades_title")
+        self._table = Table(style, TRADE_COLUMNS, TRADES_SHOWN, "trades")
+
+    def show(self, view: DashboardView) -> None:
+        """Show a view."""
+        account = view.account
+        won = f"{account.trades} trades   ✓ {account.wins} won   ✗ {account.losses} lost   {account.win_rate_pct:.0f} % win rate"
+        self._title.show(won, Tone.GREY)
+        self._table.show([trade_cells(trade) for trade in view.trades[:TRADES_SHOWN]])
+
+
+def market_cells(market: Market, *, fresh: bool) -> Sequence[Cell]:
+    """Return the cells of the markets table; a symbol whose own feed is dead is grey on its own."""
+    live = fresh and market.feed.level is not Level.RED
+    spread = "–" if market.spread_bps is None else f"{market.spread_bps:.1f}"
+    regime = market.regime + (f" {market.confidence_pct:.0f}%" if market.confidence_pct else "")
+    cells: list[Cell] = [
+        (market.symbol if market.enabled else f"■ {market.symbol}", Tone.PLAIN if market.enabled else Tone.WARN),
+        (figures.price(market.price_usd), Tone.PLAIN),
+        figures.change(market.change_1m_pct),
+        (spread, Tone.PLAIN),
+        (regime, market.regime_tone),
+    ]
+    feed = (market.feed.text.removeprefix("feed "), LEVEL_TONES[market.feed.level])
+    return [*((text, tone if live else Tone.DIM) for text, tone in cells), feed]
+
+
+def position_cells(position: Position) -> Sequence[Cell]:
+    """Return the cells of the positions table; the last is the curve of the price."""
+    side, side_tone = figures.side_text(position.side)
     return (
-        (position.symbol, WHITE),
-        (position.regime, position.regime_colour),
-        (position.strategy, position.strategy_colour),
-        (figures.quantity(position.qty), figures.gain_colour(position.qty)),
-        (figures.price(position.entry_usd if position.qty else 0.0), WHITE),
-        (figures.price(position.last_usd), WHITE),
-        (figures.signed_usd(position.pnl_usd) if position.qty else "–", figures.gain_colour(position.pnl_usd)),
+        (position.symbol, Tone.PLAIN),
+        (side, side_tone),
+        (position.regime, position.regime_tone),
+        (position.strategy, Tone.AI if position.smart else Tone.YELLOW if position.manual else Tone.PLAIN),
+        (figures.quantity(position.qty), Tone.PLAIN),
+        (figures.price(position.entry_usd), Tone.PLAIN),
+        (figures.price(position.last_usd), Tone.PLAIN),
+        (figures.signed_usd(position.pnl_usd), figures.gain(position.pnl_usd)),
+        (figures.distances(position.target_pct, position.stop_pct), Tone.PLAIN),
+        ("", figures.gain(position.pnl_usd)),
     )
 
 
-def signal_cells(position: Position) -> Cells:
-    """Return the cells of the signals table."""
-    strength, strength_colour = figures.strength_text(position.strength)
-    feed = position.feed
-    return (
-        (position.symbol, WHITE),
-        (strength, strength_colour),
-        (f"{position.score:+.2f}", WHITE),
-        (feed.text.removeprefix("feed "), LEVEL_COLOURS[feed.level]),
-        ("✓ allowed", GREEN) if position.enabled else ("✗ paused", ORANGE),
-        (position.why or "✓ ready", WHITE if position.why else GREEN),
-    )
-
-
-def trade_cells(trade: Trade) -> Cells:
+def trade_cells(trade: Trade) -> Sequence[Cell]:
     """Return the cells of the table of closed trades."""
-    side, side_colour = figures.side_text(trade.side)
     return (
-        (trade.time, GREY),
-        (trade.symbol, WHITE),
-        (side, side_colour),
-        (figures.price(trade.entry_usd), WHITE),
-        (figures.price(trade.exit_usd), WHITE),
-        (figures.signed_usd(trade.pnl_usd), figures.gain_colour(trade.pnl_usd)),
-        (trade.reason, GREY),
+        (trade.time, Tone.GREY),
+        (trade.symbol, Tone.PLAIN),
+        figures.side_text(trade.side),
+        (figures.price(trade.entry_usd), Tone.PLAIN),
+        (figures.price(trade.exit_usd), Tone.PLAIN),
+        (figures.signed_usd(trade.pnl_usd), figures.gain(trade.pnl_usd)),
+        (trade.reason, Tone.YELLOW if trade.reason == "manual" else Tone.GREY),
     )
-
-
-def account_lines(account: Account) -> tuple[tuple[str, str, Colour], ...]:
-    """Return name, figure and colour of the account's figures, in two columns read across."""
-    usd = figures.usd
-    return (
-        ("Start equity", usd(account.start_equity_usd), WHITE),
-        ("Realised", figures.signed_usd(account.realised_usd), figures.gain_colour(account.realised_usd)),
-        ("Equity", usd(account.equity_usd), WHITE),
-        ("Unrealised", figures.signed_usd(account.unrealised_usd), figures.gain_colour(account.unrealised_usd)),
-        ("Cash", usd(account.cash_usd), WHITE),
-        ("Fees", usd(account.fees_usd), WHITE),
-        ("Drawdown", f"{account.drawdown_pct:.2f} %", WHITE),
-        ("Slippage / AI", f"{usd(account.slippage_usd)} / {account.ai_cost_usd:.4f}", PURPLE if account.ai_cost_usd else WHITE),
-    )
-
-
-def books_line(account: Account) -> tuple[str, Colour]:
-    """Return the reconciliation: equity change = realised + unrealised - fees, and what does not add up."""
-    sign, colour = ("✓", GREEN) if account.reconciled else ("✗ BOOKS DISAGREE", RED)
-    usd = figures.usd
-    line = (
-        f"{sign} {usd(account.pnl_usd)} = realised {usd(account.realised_usd)} + unrealised {usd(account.unrealised_usd)} "
-        f"- fees {usd(account.fees_usd)}, diff {usd(account.difference_usd)}"
-    )
-    return line, colour

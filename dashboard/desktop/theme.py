@@ -6,11 +6,12 @@ from pathlib import Path
 
 import dearpygui.dearpygui as dpg
 
-from dashboard.model import Colour
-from shared.events import CYAN, ORANGE, PURPLE, RED
+from dashboard.model import Colour, Tone
+from dashboard.palette import Palette
 
 FONT = Path(__file__).resolve().parent.parent / "fonts" / "DejaVuSansMono.ttf"
-TEXT_PX = 14
+TEXT_PX = 13
+SMALL_PX = 11
 BIG_PX = 20
 
 BACKGROUND = (11, 14, 18)
@@ -23,34 +24,45 @@ TEXT = (222, 228, 235)
 
 
 class Style:
-    """The fonts and themes of one window.
+    """The fonts, colours and themes of one window.
 
     Attributes
     ----------
     scale
         Factor on every length.
-    big
-        The font of figures that must be read from afar.
-    badges
-        Button themes by colour, for words in a frame.
-    danger, primary, flat
-        Button themes: emergency exit, the one that acts, and a table cell that can be clicked.
+    small, big
+        The fonts of what stands beside, and of figures that must be read from afar; 0 without a font file.
+    badges, bars
+        Themes by tone: words in a frame, and the filled part of a bar.
+    danger, primary, buy, sell
+        Button themes: what cannot be undone, the one that acts, and the two sides of a trade.
+    banners
+        Themes of the alert line: red, amber, and nothing to tell.
     """
 
-    def __init__(self, scale: float) -> None:
+    def __init__(self, scale: float, palette: Palette | None = None) -> None:
         self.scale = scale
-        text, self.big = _fonts(scale)
+        self.palette = palette or Palette()
+        text, self.small, self.big = _fonts(scale)
         if text:
             dpg.bind_font(text)
         dpg.bind_theme(_base(scale))
-        self.badges = {colour: _badge(colour) for colour in (CYAN, RED, ORANGE, PURPLE)}
+        self.badges = {tone: _badge(self.colour(tone)) for tone in (Tone.INFO, Tone.BAD, Tone.WARN, Tone.AI)}
+        self.bars = {tone: _bar(self.colour(tone)) for tone in (Tone.UP, Tone.DOWN, Tone.INFO, Tone.GREY, Tone.DIM)}
+        self.sparks = {tone: _spark(self.colour(tone)) for tone in (Tone.UP, Tone.DOWN, Tone.PLAIN, Tone.DIM)}
         self.danger = _button((150, 28, 30), (198, 40, 40))
         self.primary = _button(ACCENT, (60, 135, 190))
-        self.panel_flat = _padding(scale)
+        self.buy = _button(_darker(self.palette.up), self.palette.up)
+        self.sell = _button(_darker(self.palette.down), self.palette.down)
+        self.banners = {"red": _banner((92, 20, 24)), "amber": _banner((84, 58, 10)), "calm": _banner(PANEL)}
 
     def px(self, length: float) -> int:
         """Return a length at this scale."""
         return round(length * self.scale)
+
+    def colour(self, tone: Tone) -> Colour:
+        """Return the colour of a tone on this screen."""
+        return self.palette.colour(tone)
 
 
 def font_problem() -> str:
@@ -60,11 +72,12 @@ def font_problem() -> str:
     return f"font: was missing at {FONT.name} in dashboard/fonts, expected it in the installation; signs like ▲ ✓ show as ?"
 
 
-def _fonts(scale: float) -> tuple[int, int]:
+def _fonts(scale: float) -> tuple[int, int, int]:
     if font_problem():  # dpg.add_font raises SystemError for a missing file
-        return 0, 0
+        return 0, 0, 0
     with dpg.font_registry():
-        return int(dpg.add_font(str(FONT), round(TEXT_PX * scale))), int(dpg.add_font(str(FONT), round(BIG_PX * scale)))
+        text, small, big = (int(dpg.add_font(str(FONT), round(px * scale))) for px in (TEXT_PX, SMALL_PX, BIG_PX))
+    return text, small, big
 
 
 def _base(scale: float) -> int:
@@ -83,7 +96,10 @@ def _base(scale: float) -> int:
         dpg.mvThemeCol_Header: (32, 58, 80),
         dpg.mvThemeCol_HeaderHovered: (36, 48, 60),
         dpg.mvThemeCol_HeaderActive: (45, 80, 110),
-        dpg.mvThemeCol_CheckMark: PURPLE,
+        dpg.mvThemeCol_CheckMark: (204, 102, 255),
+        dpg.mvThemeCol_Tab: FIELD,
+        dpg.mvThemeCol_TabHovered: FIELD_HOVER,
+        dpg.mvThemeCol_TabActive: (36, 66, 92),
         dpg.mvThemeCol_SliderGrab: ACCENT,
         dpg.mvThemeCol_SliderGrabActive: (90, 170, 225),
         dpg.mvThemeCol_TableHeaderBg: (23, 29, 37),
@@ -100,7 +116,7 @@ def _base(scale: float) -> int:
         dpg.mvStyleVar_WindowPadding: (8, 7),
         dpg.mvStyleVar_FramePadding: (6, 3),
         dpg.mvStyleVar_ItemSpacing: (7, 4),
-        dpg.mvStyleVar_CellPadding: (4, 2),
+        dpg.mvStyleVar_CellPadding: (3, 2),
         dpg.mvStyleVar_ScrollbarSize: (11, 0),
         dpg.mvStyleVar_GrabMinSize: (10, 0),
         dpg.mvStyleVar_FrameRounding: (3, 0),
@@ -118,6 +134,7 @@ def _base(scale: float) -> int:
             (dpg.mvPlotCol_AxisGrid, LINE),
         ):
             dpg.add_theme_color(target, colour, category=dpg.mvThemeCat_Plots)
+        dpg.add_theme_style(dpg.mvPlotStyleVar_PlotMinSize, 60 * scale, 40 * scale, category=dpg.mvThemeCat_Plots)
         dpg.add_theme_style(dpg.mvPlotStyleVar_PlotPadding, 4 * scale, 4 * scale, category=dpg.mvThemeCat_Plots)
     return int(theme)
 
@@ -143,16 +160,36 @@ def _button(colour: Colour, hover: Colour) -> int:
     return int(theme)
 
 
-def _padding(scale: float) -> int:
-    with dpg.theme() as theme, dpg.theme_component(dpg.mvAll):
-        dpg.add_theme_style(dpg.mvStyleVar_WindowPadding, 4 * scale, 4 * scale)
+def _banner(colour: Colour) -> int:
+    with dpg.theme() as theme, dpg.theme_component(dpg.mvChildWindow):
+        dpg.add_theme_color(dpg.mvThemeCol_ChildBg, colour)
     return int(theme)
+
+
+def _bar(colour: Colour) -> int:
+    with dpg.theme() as theme, dpg.theme_component(dpg.mvProgressBar):
+        dpg.add_theme_color(dpg.mvThemeCol_PlotHistogram, _darker(colour))
+    return int(theme)
+
+
+def _spark(colour: Colour) -> int:
+    with dpg.theme() as theme, dpg.theme_component(dpg.mvSimplePlot):
+        dpg.add_theme_color(dpg.mvThemeCol_PlotLines, colour)
+        dpg.add_theme_color(dpg.mvThemeCol_FrameBg, (*PANEL, 0))
+        dpg.add_theme_style(dpg.mvStyleVar_FramePadding, 0, 1)
+    return int(theme)
+
+
+def _darker(colour: Colour) -> Colour:
+    """Return a colour that white text can be read on."""
+    red, green, blue = colour
+    return round(red * 0.55), round(green * 0.55), round(blue * 0.55)
 
 
 def line_theme(colour: Colour, weight: float = 1.5, fill_alpha: int = 255, marker: int | None = None) -> int:
     """Return a theme for a plot series: line, fill and marker in one colour."""
     with dpg.theme() as theme:
-        for kind in (dpg.mvLineSeries, dpg.mvShadeSeries, dpg.mvScatterSeries, dpg.mvInfLineSeries):
+        for kind in (dpg.mvLineSeries, dpg.mvShadeSeries, dpg.mvScatterSeries, dpg.mvInfLineSeries, dpg.mvBarSeries):
             with dpg.theme_component(kind):
                 dpg.add_theme_color(dpg.mvPlotCol_Line, colour, category=dpg.mvThemeCat_Plots)
                 dpg.add_theme_color(dpg.mvPlotCol_Fill, (*colour, fill_alpha), category=dpg.mvThemeCat_Plots)

@@ -3,36 +3,48 @@
 from __future__ import annotations
 
 import time
-from contextlib import AbstractContextManager
 from pathlib import Path
+from typing import Protocol
 
 import dearpygui.dearpygui as dpg
 import msgspec
 
-from dashboard.desktop.config_panel import ConfigPanel
-from dashboard.desktop.controls import Controls
-from dashboard.desktop.dialog import Dialog
-from dashboard.desktop.events_panel import FILTER, EventsPanel
-from dashboard.desktop.grid import Rect, grid
-from dashboard.desktop.header import HeaderPanel
-from dashboard.desktop.keys import HELP, Keys
 from dashboard.desktop.pacer import Pacer
+from dashboard.desktop.panels import Panels
 from dashboard.desktop.picture import take_picture
-from dashboard.desktop.plots import EquityPlot, PricePlot
-from dashboard.desktop.signals import StopFlag
-from dashboard.desktop.tables import TablesPanel
+from dashboard.desktop.remembered import Remembered, load, remembered_file, save
 from dashboard.desktop.testhook import TestHook
 from dashboard.desktop.theme import Style
 from dashboard.model import DashboardView
+from dashboard.palette import Palette
 from dashboard.views import Viewer
 from dashboard.wishes import Request, WishWorker
-from shared.clock import NS_PER_S, Clock
+from shared.clock import NS_PER_MS, NS_PER_S, Clock
 
-WIDTH, HEIGHT = 1440, 860
-_ROOT = "root"
+WIDTH, HEIGHT = 1500, 900
 _LOOK_EVERY_NS = NS_PER_S // 12  # a little faster than data frames, so that none is missed
+_EVENT_FRAME_NS = 50 * NS_PER_MS  # an event is drawn at once, but not more often than this
+_HURRY_FRAMES = 2  # after an event: the list has to be drawn once before it can go to its new end
+_HURRY_S = 0.02
+_SLICE_S = 0.01  # the loop looks for events this often while it sleeps
+_SAVE_EVERY_NS = 2 * NS_PER_S
 _PICTURE_AFTER_S = 1.5  # plots settle their axes in the first frames
 _PICTURE_LATEST_S = 20.0
+
+
+class Stop(Protocol):
+    """What ends the loop from outside."""
+
+    exit_code: int
+
+    @property
+    def stopped(self) -> bool:
+        """Say whether a signal came."""
+        ...
+
+    def finish(self) -> None:
+        """Take note that the program is ending by itself."""
+        ...
 
 
 class WindowOptions(msgspec.Struct, frozen=True, kw_only=True):
@@ -40,10 +52,12 @@ class WindowOptions(msgspec.Struct, frozen=True, kw_only=True):
 
     instance: str
     scale: float = 1.0
-    wait_s: float = 30.0  # for a trader, before giving up
-    width: int = WIDTH
-    height: int = HEIGHT
+    wait_s: float | None = None  # for a trader before giving up; None: for ever
+    width: int | None = None  # None: as it was left
+    height: int | None = None
+    palette: Palette = Palette()
     screenshot: Path | None = None
+    without_trader: bool = False  # a picture of the window that waits
     testhook: Path | None = None
 
 
@@ -60,142 +74,123 @@ class Window:
         Raised by a signal.
     """
 
-    def __init__(self, options: WindowOptions, clock: Clock, stop: StopFlag) -> None:
+    def __init__(self, options: WindowOptions, clock: Clock, stop: Stop) -> None:
         self._options, self._clock, self._stop = options, clock, stop
+        self._file = remembered_file(options.instance)
+        self._kept = load(self._file)
+        self._wanted_symbol = self._kept.symbol
         self._viewer = Viewer(options.instance, clock)
         self._wishes = WishWorker(options.instance, clock)
         self._pacer = Pacer()
         self._selected = 0
-        self._size = (0, 0, 0)
-        self._title = ""
+        self._title, self._hurry = "", 0
         self._mouse: tuple[float, ...] = ()
-        self._next_look_ns = 0
+        self._next_look_ns = self._next_save_ns = self._last_frame_ns = 0
         self._view: DashboardView | None = None
-        dpg.create_context()
-        dpg.configure_app(manual_callback_management=True)
-        scaled = (round(options.width * options.scale), round(options.height * options.scale))
-        dpg.create_viewport(title="Trader dashboard", width=scaled[0], height=scaled[1], x_pos=0, y_pos=0, vsync=False)
-        self._build()
+        self._open()
+        self.panels = Panels(
+            Style(options.scale, options.palette), options.instance, clock, self._kept, self._send, self.select, self._viewer
+        )
         self._hook = TestHook(options.testhook) if options.testhook else None
         dpg.setup_dearpygui()
         dpg.show_viewport()
+
+    def _open(self) -> None:
+        options, kept = self._options, self._kept
+        dpg.create_context()
+        dpg.configure_app(manual_callback_management=True)
+        width = options.width or kept.width or WIDTH
+        height = options.height or kept.height or HEIGHT
+        scaled = (round(width * options.scale), round(height * options.scale))
+        place = (0, 0) if options.width else (max(kept.x, 0), max(kept.y, 0))
+        dpg.create_viewport(
+            title="Trader dashboard", width=scaled[0], height=scaled[1], x_pos=place[0], y_pos=place[1], vsync=False
+        )
 
     def run(self) -> int:
         """Draw until the window is closed or a signal comes; return the exit code (3: no trader came)."""
         start_ns = self._clock.monotonic_ns()
         code = 0
         while dpg.is_dearpygui_running() and not self._stop.stopped:
-            changed = self._frame()
+            changed = self.frame()
             now_ns = self._clock.monotonic_ns()
             age_s = (now_ns - start_ns) / NS_PER_S
-            if self._never_attached() and age_s >= self._options.wait_s:
-                code = 3
-                break
             if self._options.screenshot and self._ready_for_picture(age_s):
                 take_picture(self._options.screenshot)
                 break
-            time.sleep(self._pacer.next_pause_s(now_ns, touched=self._touched(), changed=changed))
+            if self._options.wait_s is not None and self._never_attached() and age_s >= self._options.wait_s:
+                code = 3
+                break
+            self._sleep(self._pacer.next_pause_s(now_ns, touched=self._touched(), changed=changed))
         self._stop.finish()
-        self._close()
+        self.close()
         return self._stop.exit_code if self._stop.stopped else code
 
-    def _build(self) -> None:
-        self._style = Style(self._options.scale)
-        self._dialog = Dialog(self._style)
-        self._controls = Controls(self._send, self._dialog.ask)
-        tables = self._tables = TablesPanel(self._style, self._select)
-        with dpg.window(tag=_ROOT, no_scrollbar=True, no_scroll_with_mouse=True):
-            with self._panel("header", scroll=False):
-                self._header = HeaderPanel(self._style, self._controls.emergency_exit)
-            builders = {
-                "positions": tables.build_positions,
-                "signals": tables.build_signals,
-                "trades": tables.build_trades,
-                "account": tables.build_account,
-            }
-            for name, build in builders.items():
-                with self._panel(name, scroll=False):
-                    build()
-            with self._panel("price", scroll=False):
-                self._price = PricePlot(self._style)
-            with self._panel("equity", scroll=False):
-                self._equity = EquityPlot(self._style)
-            with self._panel("config", scroll=True):
-                self._config = ConfigPanel(self._style, self._controls, self._select)
-            with self._panel("events", scroll=False):
-                self._events = EventsPanel(self._style)
-        dpg.set_primary_window(_ROOT, True)
-        dpg.configure_item(_ROOT, no_scrollbar=True, no_scroll_with_mouse=True)  # becoming the primary window forgot them
-        self._keys = self._make_keys()
-
-    def _panel(self, name: str, *, scroll: bool) -> AbstractContextManager[int]:
-        tag = f"panel_{name}"
-        panel: AbstractContextManager[int] = dpg.child_window(
-            tag=tag, border=True, no_scrollbar=not scroll, no_scroll_with_mouse=not scroll
-        )
-        return panel
-
-    def _make_keys(self) -> Keys:
-        always = {
-            dpg.mvKey_F6: self._controls.emergency_exit,
-            dpg.mvKey_Escape: self._dialog.cancel,
-            dpg.mvKey_Return: self._dialog.confirm,
-            dpg.mvKey_NumPadEnter: self._dialog.confirm,
-        }
-        plain = {
-            dpg.mvKey_Spacebar: self._controls.toggle_trading,
-            dpg.mvKey_M: self._controls.toggle_override,
-            dpg.mvKey_A: self._controls.toggle_tuner,
-            dpg.mvKey_T: self._controls.tune_now,
-            dpg.mvKey_Slash: self._slash,
-        }
-        plain |= {dpg.mvKey_1 + i: lambda i=i: self._select(i) for i in range(9)}
-        return Keys(always, plain, lambda: dpg.is_item_active(FILTER) or self._config.typing or self._dialog.open)
-
-    def _slash(self) -> None:
-        if dpg.is_key_down(dpg.mvKey_ModShift):
-            self._dialog.ask("KEYS", HELP, "OK", lambda: None)
-        else:
-            dpg.focus_item(FILTER)
-
-    def _select(self, index: int) -> None:
-        if index < len(self._viewer.symbols):
-            self._selected = index
-            self._next_look_ns = 0
-
-    def _send(self, request: Request) -> None:
-        self._config.sent(request.label)
-        self._wishes.send(request)
-
-    def _frame(self) -> bool:
+    def frame(self) -> bool:
         """Handle input, look, draw; return whether the data changed."""
         dpg.run_callbacks(dpg.get_callback_queue())
         for answer in self._wishes.answers():
-            self._config.answered(answer)
+            self.panels.answered(answer)
             self._next_look_ns = 0
         changed = self._look()
-        self._place()
+        self.panels.place()
         dpg.render_dearpygui_frame()
+        self._last_frame_ns = self._clock.monotonic_ns()
         if self._hook:
             self._hook.frame()
+        self._remember()
         return changed
+
+    def close(self) -> None:
+        """Let go of everything; the window is gone."""
+        self._remember(now=True)
+        self._wishes.close()
+        self._viewer.close()
+        if self._hook:
+            self._hook.close()
+        dpg.destroy_context()
+
+    def select(self, index: int) -> None:
+        """Choose the symbol of chart, checks and config."""
+        if index < len(self._viewer.symbols):
+            self._selected = index
+            self._wanted_symbol = ""
+            self._next_look_ns = 0
+
+    def _send(self, request: Request) -> None:
+        self.panels.sent(request)
+        self._wishes.send(request)
+
+    def _sleep(self, pause_s: float) -> None:
+        """Sleep till the next frame is due, or till an event waits to be seen."""
+        end_ns = self._clock.monotonic_ns() + int(pause_s * NS_PER_S)
+        while (left_ns := end_ns - self._clock.monotonic_ns()) > 0 and not self._stop.stopped:
+            if self._hurry:
+                self._hurry -= 1
+                time.sleep(min(_HURRY_S, pause_s))
+                self._next_look_ns = 0
+                return
+            if self._viewer.moved() and self._clock.monotonic_ns() - self._last_frame_ns >= _EVENT_FRAME_NS:
+                self._next_look_ns = 0
+                return
+            time.sleep(min(_SLICE_S, left_ns / NS_PER_S))
 
     def _look(self) -> bool:
         now_ns = self._clock.monotonic_ns()
         if now_ns < self._next_look_ns:
             return False
         self._next_look_ns = now_ns + _LOOK_EVERY_NS
+        if self._wanted_symbol in self._viewer.symbols:  # the one chosen when the window was closed
+            self.select(self._viewer.symbols.index(self._wanted_symbol))
+            self._next_look_ns = now_ns + _LOOK_EVERY_NS
         before, view = self._view, self._viewer.look(self._selected)
         self._view = view
-        self._controls.show(view)
-        self._header.show(view)
-        self._tables.show(view, view.config.symbol_index)
-        self._price.show(view)
-        self._equity.show(view)
-        self._config.show(view)
-        self._events.show(view)
+        self.panels.show(view)
         self._show_title(view)
-        return before is None or (before.stamp, len(before.events)) != (view.stamp, len(view.events))
+        if before is None or before.events[-1:] != view.events[-1:]:
+            self._hurry = _HURRY_FRAMES
+            return True
+        return before.stamp != view.stamp
 
     def _show_title(self, view: DashboardView) -> None:
         words = [badge.text for badge in view.header.badges] or [view.header.state]
@@ -205,38 +200,44 @@ class Window:
             self._title = title
             dpg.set_viewport_title(title)
 
-    def _place(self) -> None:
-        """Lay the panels out again when the window or the number of symbols changed."""
-        size = (dpg.get_viewport_client_width(), dpg.get_viewport_client_height(), len(self._viewer.symbols))
-        if size == self._size or min(size[:2]) <= 0:
+    def _remember(self, *, now: bool = False) -> None:
+        """Write what has changed, now and then: a window may be killed at any moment."""
+        if self._options.screenshot or (not now and self._last_frame_ns < self._next_save_ns):
             return
-        self._size = size
-        for name, rect in grid(*size[:2], self._options.scale, size[2]).items():
-            _put(f"panel_{name}", rect)
-            if name == "header":
-                self._header.place(rect.w)
+        self._next_save_ns = self._last_frame_ns + _SAVE_EVERY_NS
+        kept = self._habits()
+        if kept != self._kept:
+            self._kept = kept
+            save(self._file, kept)
+
+    def _habits(self) -> Remembered:
+        scale, symbols = self._options.scale, self._viewer.symbols
+        x, y = dpg.get_viewport_pos()
+        columns = self.panels.columns
+        symbol = self._wanted_symbol or (symbols[self._selected] if self._selected < len(symbols) else self._kept.symbol)
+        return Remembered(
+            symbol=symbol,
+            width=max(round(dpg.get_viewport_width() / scale), 800),
+            height=max(round(dpg.get_viewport_height() / scale), 600),
+            x=round(x),
+            y=round(y),
+            left=columns.left,
+            right=columns.right,
+            kind=self.panels.kind,
+        )
 
     def _touched(self) -> bool:
         mouse = tuple(dpg.get_mouse_pos(local=False))
         moved, self._mouse = mouse != self._mouse, mouse
-        return moved or self._keys.held or dpg.is_mouse_button_down(dpg.mvMouseButton_Left)
+        return moved or self.panels.key_held or dpg.is_mouse_button_down(dpg.mvMouseButton_Left)
 
     def _never_attached(self) -> bool:
         return self._view is not None and not self._view.attached
 
     def _ready_for_picture(self, age_s: float) -> bool:
-        if self._view is None or not self._view.attached:
+        if self._view is None:
             return False
-        has_data = len(self._view.chart.closes_usd) > 1 and bool(self._view.events)
+        if not self._view.attached:
+            return self._options.without_trader and age_s >= _PICTURE_AFTER_S
+        has_data = len(self._view.chart.candles) > 1 and bool(self._view.events)
         return (has_data and age_s >= _PICTURE_AFTER_S) or age_s >= _PICTURE_LATEST_S
-
-    def _close(self) -> None:
-        self._wishes.close()
-        self._viewer.close()
-        if self._hook:
-            self._hook.close()
-        dpg.destroy_context()
-
-
-def _put(tag: str, rect: Rect) -> None:
-    dpg.configure_item(tag, pos=(rect.x, rect.y), width=rect.w, height=rect.h)

@@ -15,6 +15,18 @@ from tests.gui.driver import App
 SCREEN = (1600, 1000)
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Let windows remember their habits in a folder of the test, not in the user's."""
+    before = os.environ.get("TRADER_HOME")
+    os.environ["TRADER_HOME"] = str(tmp_path_factory.mktemp("trader_home"))
+    yield
+    if before is None:
+        del os.environ["TRADER_HOME"]
+    else:
+        os.environ["TRADER_HOME"] = before
+
+
 @pytest.fixture(scope="session")
 def xdisplay() -> Iterator[str]:
     """Start Xvfb on a display of its own choice; skip without it, but never in CI."""

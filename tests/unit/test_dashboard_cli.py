@@ -10,7 +10,7 @@ from click.testing import CliRunner
 from rich.console import Console
 
 from dashboard.cli import main
-from dashboard.text import render
+from dashboard.text import TextScreen
 from dashboard.views import Viewer
 from shared.clock import SystemClock
 from shared.events import TunerEventKind
@@ -38,7 +38,7 @@ def test_ai_lines_are_purple_on_a_terminal(publisher: Publisher) -> None:
     viewer = Viewer(publisher.instance, SystemClock())
     console = Console(force_terminal=True, color_system="truecolor", width=140)
     with console.capture() as capture:
-        console.print(render(viewer.look(), 140))
+        console.print(TextScreen().render(viewer.look(), 140))
     viewer.close()
     line = next(line for line in capture.get().splitlines() if "AI BTCUSDT stop_pct" in line)
     assert "\x1b[38;2;204;102;255m" in line

@@ -6,10 +6,10 @@ from typing import Any
 
 import numpy as np
 
-from dashboard.desktop.events_panel import matches
-from dashboard.event_log import LINES, EventLog
+from dashboard.event_log import LINES, EventLog, matches
+from dashboard.model import Tone
 from shared.clock import NS_PER_S
-from shared.events import GREEN, GREY, ORANGE, PURPLE, RED, Action, EventKind, Source, TunerEventKind
+from shared.events import Action, EventKind, Source, TunerEventKind
 from shared.layout import TRADE_EVENT, TUNER_EVENT
 
 SYMBOLS = ["BTCUSDT"]
@@ -51,7 +51,7 @@ def test_colours_say_who_and_what_and_a_dry_run_says_it_was_not_applied() -> Non
         record(TUNER_EVENT, kind=TunerEventKind.DRY_RUN, action=Action.PAUSE, time_ns=6),
     ]
     log.extend(trade, tuner, SYMBOLS, 0)
-    assert [line.colour for line in log.lines] == [GREEN, RED, PURPLE, ORANGE, RED, PURPLE]
+    assert [line.tone for line in log.lines] == [Tone.UP, Tone.DOWN, Tone.AI, Tone.WARN, Tone.BAD, Tone.AI]
     assert [line.ai for line in log.lines] == [False, False, True, True, True, True]
     assert log.lines[-1].text == "AI DRY RUN BTCUSDT PAUSE (not applied)"
 
@@ -60,13 +60,13 @@ def test_a_code_of_a_newer_trader_is_a_plain_line_and_no_error() -> None:
     log = EventLog()
     log.extend([record(TRADE_EVENT, kind=200)], [record(TUNER_EVENT, kind=200)], SYMBOLS, 0)
     assert [line.text for line in log.lines] == ["EVENT kind 200 status 0 reason 0", "AI EVENT kind 200 action 0"]
-    assert log.lines[0].colour == GREY
+    assert log.lines[0].tone is Tone.GREY
 
 
 def test_the_filter_takes_words_that_must_and_must_not_be_there() -> None:
     log = EventLog()
     log.extend([record(TRADE_EVENT, kind=EventKind.SIGNAL, side=1, new=2)], [], SYMBOLS, 0)
     (line,) = log.lines
-    assert all(matches(line, typed, only_ai=False) for typed in ("", "btc", "SIGNAL btc", "-stop", "-"))
-    assert not any(matches(line, typed, only_ai=False) for typed in ("eth", "btc -signal"))
-    assert not matches(line, "", only_ai=True)
+    assert all(matches(line, typed) for typed in ("", "btc", "SIGNAL btc", "-stop", "-"))
+    assert not any(matches(line, typed) for typed in ("eth", "btc -signal"))
+    assert not matches(line, "", kind="AI")

@@ -6,19 +6,22 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from time import process_time
 
 import pytest
 
 from dashboard.figures import REGIMES
-from dashboard.model import DashboardView, Level
+from dashboard.model import DashboardView, Level, Tone
 from dashboard.views import Viewer
 from shared.clock import NS_PER_S, ManualClock, SystemClock
-from shared.events import PURPLE, EventKind, Reason, Regime, Source, Status, TunerEventKind, TunerMode
+from shared.events import EventKind, Reason, Regime, Source, Status, TunerEventKind, TunerMode
+from shared.layout import TRADE_ROW
 from shared.params import PARAMS, index_of
 from shared.paths import project_root
-from shared.segment import reclaim
+from shared.segment import Segment, reclaim
 from shared.wishes import Wish
 from shared.workspace import LAYOUTS, Workspace
+from tests.gui.scene import lively
 from tests.support import eventually
 from tests.support_segments import Publisher, publishing
 
@@ -98,25 +101,28 @@ def test_the_books_agree_and_a_difference_is_shown(publisher: Publisher, viewer:
 def test_a_position_line_says_what_is_held_and_why_there_is_no_trade(publisher: Publisher, viewer: Viewer) -> None:
     row = publisher.view["rows"][1]
     row["position_qty"], row["entry_price_usd"], row["last_price_usd"], row["unrealised_usd"] = -2.0, 2700.0, 2690.0, 20.0
-    row["regime"], row["strategy"], row["strength"], row["why"] = Regime.TRENDING_DOWN, 1, -3, Reason.COOLDOWN
+    row["regime"], row["strategy"], row["why"] = Regime.TRENDING_DOWN, 1, Reason.COOLDOWN
     publisher.publish()
-    line = viewer.look().positions[1]
+    view = viewer.look()
+    (line,) = view.positions
     assert (line.symbol, line.qty, line.entry_usd, line.last_usd, line.pnl_usd) == ("ETHUSDT", -2.0, 2700.0, 2690.0, 20.0)
-    assert (line.regime, line.strategy, line.strength, line.why) == ("▼ DOWN", "TECHNICAL", -3, "cooldown")
+    assert (line.regime, line.strategy, view.markets[1].why) == ("▼ DOWN", "TECH", "cooldown")
 
 
 def test_the_strategy_is_a_purple_smart_only_while_the_tuner_steers(publisher: Publisher, viewer: Viewer) -> None:
-    assert viewer.look().positions[0].strategy == "TECHNICAL"
+    publisher.view["rows"][0]["position_qty"] = 1.0
+    publisher.publish()
+    assert viewer.look().positions[0].strategy == "TECH"
     publisher.start_tuner()
     eventually(lambda: _looked(viewer, publisher).tuner.alive)
     line = viewer.look().positions[0]
-    assert (line.strategy, line.strategy_colour, viewer.look().config.wheel) == ("SMART", PURPLE, "[AI TUNER]")
+    assert (line.strategy, line.smart, viewer.look().config.wheel) == ("SMART", True, "[AI TUNER]")
     publisher.publish_tuner(status=1, dry_run=1)
-    assert (viewer.look().positions[0].strategy, viewer.look().config.wheel) == ("TECHNICAL", "[MANUAL] AI tuner in DRY RUN")
+    assert (viewer.look().positions[0].strategy, viewer.look().config.wheel) == ("TECH", "[MANUAL] AI tuner in DRY RUN")
     publisher.publish_tuner(status=1)
     publisher.apply_controls(manual_override=1)
     view = viewer.look()
-    assert (view.positions[0].strategy, view.config.wheel) == ("TECHNICAL", "[MANUAL] override on")
+    assert (view.positions[0].strategy, view.config.wheel) == ("TECH", "[MANUAL] override on")
     publisher.apply_controls(manual_override=0, tuner_mode=TunerMode.OFF)
     assert viewer.look().config.wheel == "[MANUAL] AI tuner off"
 
@@ -146,7 +152,7 @@ def test_events_of_trader_and_tuner_stand_in_order_of_time(publisher: Publisher,
     lines = viewer.look().events
     assert [line.text.split()[0] for line in lines] == ["SIGNAL", "AI", "AI", "▲"]
     assert [line.ai for line in lines] == [False, True, True, False]
-    assert lines[1].colour == lines[2].colour == PURPLE
+    assert lines[1].tone is lines[2].tone is Tone.AI
     assert "stop_pct 1 → 0.8 [80%]" in lines[1].text
     assert "stop_pct 1 → 0.8 [80%]" in lines[2].text
 
@@ -154,15 +160,17 @@ def test_events_of_trader_and_tuner_stand_in_order_of_time(publisher: Publisher,
 def test_the_chart_has_the_closes_so_far_and_the_fills_where_they_were(publisher: Publisher, viewer: Viewer) -> None:
     row = publisher.view["rows"][0]
     row["closes_usd"][-3:] = (100.0, 101.0, 102.0)
+    row["bars"], row["last_price_usd"] = 3, 102.0
     publisher.view["equity_usd_1s"][-2:] = (100_000.0, 100_010.0)
     now_ns = int(publisher.view["time_ns"])
     publisher.push(EventKind.FILL, time_ns=now_ns - 2 * NS_PER_S, side=-1, qty=1, price_usd=100.5)
     publisher.push(EventKind.FILL, time_ns=now_ns - NS_PER_S, side=1, qty=1, price_usd=2700.0, symbol=1)
     publisher.publish()
-    chart = viewer.look().chart
-    assert (chart.closes_usd, chart.equity_usd) == ((100.0, 101.0, 102.0), (100_000.0, 100_010.0))
-    assert [(m.x_s, m.price_usd) for m in chart.sells] == [(-2.0, 100.5)]
-    assert chart.buys == ()
+    view = viewer.look()
+    assert [candle.close for candle in view.chart.candles] == [102.0]
+    assert view.equity.equity_usd == (100_000.0, 100_010.0)
+    assert [m.price_usd for m in view.chart.sells] == [100.5]
+    assert view.chart.buys == ()
 
 
 def test_a_killed_trader_greys_the_view_and_a_new_one_is_found() -> None:
@@ -171,15 +179,15 @@ def test_a_killed_trader_greys_the_view_and_a_new_one_is_found() -> None:
     first = _publisher_process(instance)
     second = None
     try:
-        eventually(lambda: viewer.look().fresh, 30)
+        eventually(lambda: viewer.look().fresh and viewer.look().events, 30)
         first.kill()
         first.wait()
         view = viewer.look()
         assert (view.attached, view.fresh, view.header.state) == (True, False, "NOT RUNNING")
         second = _publisher_process(instance)
-        eventually(lambda: viewer.look().fresh, 30)
-        told = ["STARTED all", "── the trader was restarted ──", "STARTED all"]
-        eventually(lambda: [line.text for line in viewer.look().events] == told)
+        wanted = ["STARTED all", "── the trader was restarted ──", "STARTED all"]
+        eventually(lambda: [line.text for line in viewer.look().events] == wanted, 30)
+        assert viewer.look().fresh
     finally:
         for process in (first, second):
             if process is not None:
@@ -208,3 +216,60 @@ def test_every_regime_has_a_short_name_of_its_own() -> None:
     names = [text for text, _ in REGIMES.values()]
     assert len(set(names)) == len(names)
     assert max(len(name) for name in names) <= 7
+
+
+def test_a_trader_of_another_version_is_told_and_not_read() -> None:
+    instance = f"other-{os.getpid()}"
+    segment = Segment.create("portfolio", TRADE_ROW, instance, SystemClock())
+    segment.activate()
+    viewer = Viewer(instance, SystemClock())
+    view = viewer.look()
+    segment.close()
+    segment.unlink()
+    viewer.close()
+    assert (view.attached, view.header.state, view.header.level) == (False, "CANNOT READ THE TRADER", Level.RED)
+    assert "LAYOUT MISMATCH" in view.header.alert
+    assert "restart both" in view.header.alert
+
+
+def test_a_tuner_of_another_version_leaves_the_traders_figures_alone(publisher: Publisher, viewer: Viewer) -> None:
+    segment = Segment.create("tuner", TRADE_ROW, publisher.instance, SystemClock())
+    segment.activate()
+    view = viewer.look()
+    segment.close()
+    segment.unlink()
+    assert view.fresh
+    assert not view.tuner.alive
+    assert "layout was" in view.tuner.last_error
+
+
+def test_events_that_wait_are_noticed_without_a_look(publisher: Publisher, viewer: Viewer) -> None:
+    assert not viewer.moved(), "nothing is attached yet"
+    viewer.look()
+    assert not viewer.moved()
+    publisher.push(EventKind.SIGNAL)
+    assert viewer.moved()
+    viewer.look()
+    assert not viewer.moved()
+
+
+def test_a_chosen_symbol_that_is_gone_becomes_the_last_one(viewer: Viewer) -> None:
+    assert viewer.look(selected=7).config.symbol == "ETHUSDT"
+    assert viewer.look(selected=-1).config.symbol == "BTCUSDT"
+
+
+def test_the_whole_of_64_symbols_and_500_events_is_a_matter_of_milliseconds() -> None:
+    names = [f"SYM{i}USDT" for i in range(64)]
+    with publishing("many", names) as publisher:
+        lively(publisher)
+        for i in range(600):
+            publisher.push(EventKind.SIGNAL, symbol=i % 64, side=1)
+        publisher.publish()
+        viewer = Viewer(publisher.instance, SystemClock())
+        view = viewer.look(63)
+        assert (len(view.markets), len(view.events), view.config.symbol) == (64, 500, "SYM63USDT")
+        begin_s = process_time()  # of this process: other programs of the machine do not count
+        for _ in range(5):
+            viewer.look(63)
+        assert (process_time() - begin_s) / 5 < 0.05, "a look must leave room for ten frames a second"
+        viewer.close()

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 
 import pytest
 
+from dashboard.actions import Actions
 from dashboard.config_view import ENABLED_FIELD, MANUAL_OVERRIDE
-from dashboard.desktop.controls import Controls
 from dashboard.views import Viewer
 from dashboard.wishes import Request, WishWorker, carry_out
 from shared.clock import SystemClock
@@ -75,7 +75,7 @@ def test_the_worker_answers_in_order_and_the_caller_never_waits(publisher: Publi
 def test_what_lowers_risk_is_sent_at_once_and_what_raises_it_asks_first(publisher: Publisher) -> None:
     sent: list[Request] = []
     asked: list[str] = []
-    controls = Controls(sent.append, lambda title, *_: asked.append(title))
+    controls = Actions(sent.append, lambda title, *_: asked.append(title))
     viewer = Viewer(publisher.instance, SystemClock())
     controls.show(viewer.look())
     controls.toggle_override()
@@ -91,18 +91,18 @@ def test_what_lowers_risk_is_sent_at_once_and_what_raises_it_asks_first(publishe
     controls.toggle_tuner()
     controls.toggle_trading()
     controls.toggle_symbol()
-    controls.emergency_exit()
+    controls.flatten()
     assert len(sent) == 4
     assert asked == [
-        "LEAVE MANUAL OVERRIDE", "SWITCH THE AI TUNER ON", "ALLOW NEW ENTRIES", "RESUME SYMBOL", "EMERGENCY EXIT",
+        "LEAVE MANUAL OVERRIDE", "SWITCH THE AI TUNER ON", "ALLOW NEW ENTRIES", "RESUME SYMBOL", "FLATTEN: CLOSE EVERYTHING",
     ]  # fmt: skip
     viewer.close()
 
 
 def test_undo_puts_back_what_the_last_change_replaced(publisher: Publisher) -> None:
-    publisher.apply_symbol(0, stop_pct=0.8, target_pct=3.0)
+    publisher.apply_symbol(0, stop_pct=1.2, target_pct=3.0)
     sent: list[Request] = []
-    controls = Controls(sent.append, lambda *_: None)
+    controls = Actions(sent.append, lambda *_: None)
     viewer = Viewer(publisher.instance, SystemClock())
     controls.show(viewer.look())
     controls.undo()
