@@ -15,7 +15,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-ROUNDS = 3
+ROUNDS = 5
 SYMBOL = "BTCUSDT"
 
 
@@ -38,10 +38,10 @@ async def through_ccxt(kind: str, frames: list[bytes], snapshot: bytes) -> float
         book.reset(exchange.parse_order_book(body, "BTC/USDT:USDT"))
         book["nonce"] = body["lastUpdateId"]
         exchange.orderbooks["BTC/USDT:USDT"] = book
-    begun = time.perf_counter_ns()
+    begun = time.process_time_ns()
     for frame in frames:
         exchange.handle_message(client, json.loads(frame))
-    taken = time.perf_counter_ns() - begun
+    taken = time.process_time_ns() - begun
     if kind == "depth":
         assert book["nonce"] == json.loads(frames[-1])["data"]["u"], "ccxt lost the chain"
     await exchange.close()
@@ -79,10 +79,10 @@ async def through_cryptofeed(kind: str, frames: list[bytes], snapshot: bytes) ->
     if kind == "depth":
         await feed.message_handler(frames[0].decode(), None, 0.0)  # takes the snapshot
     texts = [frame.decode() for frame in frames[kind == "depth" :]]
-    begun = time.perf_counter_ns()
+    begun = time.process_time_ns()
     for text in texts:
         await feed.message_handler(text, None, 0.0)
-    taken = time.perf_counter_ns() - begun
+    taken = time.process_time_ns() - begun
     if kind == "depth":
         assert feed.last_update_id[name] == json.loads(texts[-1])["data"]["u"], "cryptofeed lost the chain"
     return taken / len(texts)
