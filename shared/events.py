@@ -47,7 +47,8 @@ class EventKind(IntEnum):
     RECONCILED = 22  # live: the venue and the ledger agree again
     DISCREPANCY = 23  # live: they do not; entries are blocked until they do
     ORDER_STATE = 24  # live: an order was acknowledged, refused, or its state is not known
-    VENUE_DRIFT = 25
+    VENUE_DRIFT = 25  # a venue's price is away from the others', or back
+    CANCEL_REQUEST = 26  # live: an order is to be taken off the venue
 
 
 class Status(IntEnum):
@@ -288,6 +289,7 @@ COLOURS: dict[EventKind, tuple[int, int, int]] = {
     EventKind.DISCREPANCY: RED,
     EventKind.ORDER_STATE: GREY,
     EventKind.VENUE_DRIFT: ORANGE,
+    EventKind.CANCEL_REQUEST: GREY,
 }
 
 
@@ -328,6 +330,8 @@ def describe(event: Any, symbols: Sequence[str]) -> str:
         return f"{text} fee {event['fee_usd']:.2f}{why}" if kind is EventKind.FILL else f"{text}{why}"
     if kind is EventKind.FUNDING:
         return f"FUNDING {symbol} {event['pnl_usd']:+,.2f} USD at {1e4 * event['new']:+.2f} bps"
+    if kind is EventKind.VENUE_DRIFT:
+        return f"VENUE DRIFT {symbol} {event['new']:+.1f} bps from the other venues (limit {event['old']:g})"
     if kind is EventKind.CANCEL:
         return f"CANCEL {arrow} {symbol} {event['qty']:.6g} @ {event['price_usd']:,.2f}{why}"
     if kind is EventKind.SIGNAL:

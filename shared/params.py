@@ -123,6 +123,8 @@ CONTROLS: tuple[Param, ...] = (
           description="pause of a symbol after a losing trade"),
     Param(name="min_edge_factor", unit="x", minimum=0, maximum=5, default=1, max_step=5, risk=-1,
           description="how many times its round-trip cost the expected move of an entry must be; 0 switches the gate off"),
+    Param(name="max_drift_bps", unit="bps", minimum=1, maximum=1000, default=50, max_step=1000, risk=1,
+          description="distance of a price from the same asset on the other venues at which entries in it are blocked"),
     Param(name="leader", unit="", minimum=0, maximum=64, default=0, max_step=64, risk=0, integer=True,
           description="number of the symbol whose direction must agree with an entry in the others; 0: none"),
     *(

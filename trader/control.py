@@ -12,7 +12,7 @@ import numpy as np
 from shared import layout
 from shared.clock import Clock
 from shared.errors import OutOfRange
-from shared.events import CONTROL_FIELDS, Reason, Source, TunerMode
+from shared.events import CONTROL_FIELDS, CommandKind, Reason, Source, TunerMode
 from shared.params import CONTROLS, SYMBOL_FIELDS, Param
 from shared.ring import RingReader
 from shared.segment import Segment
@@ -173,6 +173,8 @@ class ControlPlane:
             reason = Reason.EXPIRED
         elif source == Source.TUNER:
             reason = self._tuner_standing(int(command["override_epoch"]))
+            if int(command["kind"]) != CommandKind.EMERGENCY_EXIT:
+                reason = Reason.NOT_ALLOWED  # trading by hand needs a hand
         elif source not in _HUMANS:
             reason = Reason.NOT_ALLOWED
         if not -1 <= symbol < len(self._rows) - 1:

@@ -65,13 +65,15 @@ def _book(state: Any, box: Any, index: int, order: Any, qty: float, price_usd: f
         symbol.opened_qty += qty
         symbol.opened_usd += qty * price_usd
     if before == 0.0:
-        open_trade(state, box, index)
+        open_trade(state, box, index, int(order.reason), int(order.source))
     elif symbol.position_qty == 0.0:
         close_trade(state, box, index, before, int(order.reason), int(order.source))
 
 
 @compiled
-def _fill(state: Any, box: Any, index: int, order: Any, qty: float, price_usd: float, fee_usd: float, slip_usd: float) -> None:
+def book_fill(
+    state: Any, box: Any, index: int, order: Any, qty: float, price_usd: float, fee_usd: float, slip_usd: float
+) -> None:
     """Book a fill; one that turns the position over ends a trade and begins another."""
     symbol = state.symbols[index]
     open_qty = abs(symbol.position_qty)
@@ -100,7 +102,7 @@ def fill_market(state: Any, box: Any, index: int) -> None:
     if order.reason == _LIQUIDATION:
         fee += qty * price * LIQUIDATION_FEE_BPS * BPS
     order.status = FREE
-    _fill(state, box, index, order, qty, price, fee, qty * abs(price - before_slippage))
+    book_fill(state, box, index, order, qty, price, fee, qty * abs(price - before_slippage))
 
 
 @compiled
@@ -113,15 +115,15 @@ def _fill_limit(state: Any, box: Any, index: int, slot: int, qty: float) -> None
         order.status = FREE
         symbol.resting -= 1
     price = float(order.limit_usd)
-    _fill(state, box, index, order, qty, price, maker_usd(state, qty * price), 0.0)
+    book_fill(state, box, index, order, qty, price, maker_usd(state, qty * price), 0.0)
 
 
 @compiled
-def _end(state: Any, box: Any, index: int, slot: int, reason: int) -> None:
+def end_order(state: Any, box: Any, index: int, slot: int, reason: int) -> None:
     """Take an order off the exchange unfilled, and say so."""
     symbol = state.symbols[index]
     order = symbol.orders[slot]
-    if order.status == RESTING:
+    if order.status == RESTING and symbol.resting > 0:
         symbol.resting -= 1
     order.status = FREE
     event = new_event(state, box, _CANCEL, index)
@@ -142,7 +144,7 @@ def _arrive(state: Any, box: Any, index: int, slot: int) -> None:
     if slot == MARKET_SLOT:
         fill_market(state, box, index)
     elif (order.limit_usd - touch_price(symbol, side)) * side >= 0.0:
-        _end(state, box, index, slot, _POST_ONLY)
+        end_order(state, box, index, slot, _POST_ONLY)
     else:
         order.status = RESTING
         order.queue_qty = displayed_qty(symbol, side, float(order.limit_usd))
@@ -158,7 +160,7 @@ def orders_due(state: Any, box: Any) -> None:
             if order.status == UNDER_WAY and order.due_ns <= state.time_ns:
                 _arrive(state, box, index, slot)
             if order.status == RESTING and 0 < order.cancel_ns <= state.time_ns:
-                _end(state, box, index, slot, _CANCELLED)
+                end_order(state, box, index, slot, _CANCELLED)
     note_due(state)
 
 

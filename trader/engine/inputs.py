@@ -22,7 +22,8 @@ REPORT       live: what the venue said of an order: flags :class:`Report`, ref o
              c its fee (USD), aux reason
 RECONCILED   live: a 1 the venue and the ledger agree, 0 they do not; b orders whose state is not known
 KILL         a 1 the kill file is there, 0 it is gone
-INSTRUMENT   a tick size, b step size, c minimum notional (USD), flags 1: perpetual
+INSTRUMENT   a tick size, b step size, c minimum notional (USD), flags 1: perpetual,
+             d number of its asset, the same on every venue (0: on one venue only)
 ASIDE        in a replay of a session: this input and the ``aux`` after it are not the session's, but of the moment
 ===========  ==========================================================================================================
 

@@ -11,8 +11,8 @@ from shared.compiled import compiled
 from shared.events import NO_FIELD
 from shared.layout import TRADE_EVENT, record
 
-OUTBOX_CAPACITY = 8192
-OUTBOX_MARGIN = 4096  # more than one input can bring about: ten seconds caught up x 32 symbols x nine events
+OUTBOX_CAPACITY = 16_384
+OUTBOX_MARGIN = 8192  # more than one input can bring about: ten seconds caught up x 64 symbols x nine events
 
 OUTBOX = record(("count", "i8"), ("blank", TRADE_EVENT), ("events", TRADE_EVENT, (OUTBOX_CAPACITY,)))
 

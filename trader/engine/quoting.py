@@ -33,6 +33,8 @@ def _may_add(symbol: Any) -> bool:
 def requote(state: Any, box: Any, index: int) -> None:
     """Bring the two resting orders in line with the quotes: both sides when flat, only the reducing one in a position."""
     symbol = state.symbols[index]
+    if symbol.manual and symbol.position_qty != 0.0:
+        return
     bid_usd = float(symbol.quote_bid_usd)
     ask_usd = float(symbol.quote_ask_usd)
     if bid_usd <= 0.0 and ask_usd <= 0.0 and symbol.orders[1].status == 0 and symbol.orders[2].status == 0:

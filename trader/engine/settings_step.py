@@ -6,11 +6,12 @@ from typing import Any
 
 from shared.compiled import compiled
 from shared.events import CONTROL_FIELDS, CommandKind, EventKind, Reason, Source, Status
+from trader.engine.by_hand import by_hand
 from trader.engine.inputs import ALL
 from trader.engine.outbox import new_event
 from trader.engine.risk_step import resume_trading
-from trader.engine.state import ENABLED_FIELD, MANUAL_OVERRIDE, TRADING_ENABLED
-from trader.engine.trading import leave
+from trader.engine.state import BID_SLOT, ENABLED_FIELD, MANUAL_OVERRIDE, ORDER_SLOTS, TRADING_ENABLED
+from trader.engine.trading import cancel, leave
 from trader.portfolio.accounting import equity_usd
 
 _TUNER = int(Source.TUNER)
@@ -24,6 +25,12 @@ _RESUME = int(Status.TUNER_RESUME_SYMBOL)
 _TUNER_EXIT = int(Status.TUNER_EMERGENCY_EXIT)
 _EMERGENCY_EXIT = int(CommandKind.EMERGENCY_EXIT)
 _EMERGENCY = int(Reason.EMERGENCY)
+_BUY = int(CommandKind.MANUAL_BUY)
+_SELL = int(CommandKind.MANUAL_SELL)
+_CLOSE = int(CommandKind.CLOSE)
+_CANCEL_ALL = int(CommandKind.CANCEL_ALL)
+_BY_HAND = int(Reason.MANUAL)
+_NOT_ALLOWED = int(Reason.NOT_ALLOWED)
 _UNKNOWN_COMMAND = int(Reason.UNKNOWN_COMMAND)
 
 
@@ -115,17 +122,40 @@ def _emergency_exit(state: Any, box: Any, index: int, r: Any) -> None:
 
 
 @compiled
+def _carry_out_for(state: Any, box: Any, index: int, r: Any) -> int:
+    """Carry out a command for one symbol; return why it was not, or NONE."""
+    if r.aux == _EMERGENCY_EXIT:
+        _emergency_exit(state, box, index, r)
+    elif r.aux == _CLOSE:
+        leave(state, box, index, _BY_HAND, r.flags & 255)
+    elif r.aux == _CANCEL_ALL:
+        for slot in range(BID_SLOT, ORDER_SLOTS):
+            cancel(state, box, index, slot)
+    elif r.aux in (_BUY, _SELL):
+        return by_hand(state, box, index, 1 if r.aux == _BUY else -1, r.a, r.flags & 255)
+    else:
+        return _UNKNOWN_COMMAND
+    return 0
+
+
+@compiled
+def _carry_out(state: Any, box: Any, r: Any) -> int:
+    if r.symbol != ALL:
+        return _carry_out_for(state, box, r.symbol, r)
+    if r.aux in (_BUY, _SELL):
+        return _NOT_ALLOWED  # by hand one symbol at a time
+    reason = 0
+    for index in range(state.n_symbols):
+        reason = max(reason, _carry_out_for(state, box, index, r))
+    return reason
+
+
+@compiled
 def on_command(state: Any, box: Any, r: Any) -> None:
     """Carry out a command, or tell that it was refused; either way the event carries the command's id."""
     reason = r.flags >> 8
-    if reason == 0 and r.aux != _EMERGENCY_EXIT:
-        reason = _UNKNOWN_COMMAND
     if reason == 0:
-        if r.symbol == ALL:
-            for index in range(state.n_symbols):
-                _emergency_exit(state, box, index, r)
-        else:
-            _emergency_exit(state, box, r.symbol, r)
+        reason = _carry_out(state, box, r)
     event = new_event(state, box, _EV_ACK if reason == 0 else _EV_REFUSED, -1 if r.symbol == ALL else r.symbol)
     event.source = r.flags & 255
     event.reason = reason

@@ -66,6 +66,7 @@ MAX_DAILY_LOSS = index_of(CONTROLS, "max_daily_loss_pct")
 ORDERS_PER_S = index_of(CONTROLS, "orders_per_s")
 ORDERS_PER_MIN = index_of(CONTROLS, "orders_per_min")
 LOSS_COOLDOWN = index_of(CONTROLS, "loss_cooldown_s")
+MAX_DRIFT = index_of(CONTROLS, "max_drift_bps")
 MIN_EDGE = index_of(CONTROLS, "min_edge_factor")
 LEADER = index_of(CONTROLS, "leader")
 STRATEGY_BY_REGIME = tuple(index_of(CONTROLS, f"strategy_{regime.name.lower()}") for regime in Regime)
@@ -127,8 +128,10 @@ ORDER = record(
     ("queue_qty", "f8"),  # displayed quantity that is filled before ours
     ("due_ns", "i8"),  # when it reaches the exchange
     ("cancel_ns", "i8"),  # when its cancel reaches the exchange, 0: none was sent
+    ("seen_usd", "f8"),  # price seen at the decision
+    ("unconfirmed", "u1"),  # live: its state at the venue is not known
 )
-"""An order of ours at the paper exchange."""
+"""An order of ours, at the paper exchange or a venue."""
 
 MARKET_SLOT = 0
 BID_SLOT = 1
@@ -293,6 +296,13 @@ SYMBOL = record(
     ("losses", "i8"),
     ("loss_streak", "i8"),
     ("win_streak", "i8"),
+    ("manual", "u1"),  # a human opened the position: protection closes it, signals and quotes do not
+    ("refused_ns", "i8"),  # live: when the venue last refused an order that was to close the position
+    ("venue_mark_usd", "f8"),  # the venue's own mark and index price, 0: unknown
+    ("index_usd", "f8"),
+    ("asset", "i8"),  # the same number for the same asset on several venues, 0: on one only
+    ("drift_bps", "f8"),
+    ("drifting", "u1"),
 )
 
 REPLAY = record(("asides", "i8"))
@@ -360,6 +370,10 @@ STATE = record(
     ("blocked", "i8", (REASON_CODES,)),
     ("replay", REPLAY),
     ("guard", GUARD),
+    ("live", "u1"),  # orders go to a venue; what it reports is what happened
+    ("reconciled", "u1"),
+    ("unconfirmed", "i8"),  # orders whose state at the venue is not known, as last reconciled
+    ("spare", ORDER, (1,)),  # where a fill that belongs to no slot is put together
     ("controls", SETTINGS),
     ("equity_usd_1s", "f8", (EQUITY_HISTORY,)),  # ring, at seconds % EQUITY_HISTORY
     ("recent", TRADE_ROW, (RECENT_TRADES,)),  # ring, at trade_id % RECENT_TRADES
@@ -375,13 +389,17 @@ NEVER_NS = 2**62
 DEFAULT_SEED = 1
 
 
-def new_state(n_symbols: int, capital_usd: float, birth_ns: int = 0, seed: int = DEFAULT_SEED) -> State:
-    """Return the state before the first input: flat, with the registry's defaults, its instruments not yet known."""
+def new_state(n_symbols: int, capital_usd: float, birth_ns: int = 0, seed: int = DEFAULT_SEED, *, live: bool = False) -> State:
+    """Return the state before the first input: flat, with the registry's defaults, its instruments not yet known.
+
+    With ``live`` nothing is filled but by a venue's report, and nothing is entered before the first reconciliation.
+    """
     state: Any = np.zeros(1, STATE)
     whole = state[0]
     whole["birth_ns"] = birth_ns
     whole["n_symbols"] = n_symbols
     whole["size_factor"] = 1.0
+    whole["live"], whole["reconciled"] = live, not live
     whole["due_ns"] = NEVER_NS
     whole["random"] = (seed * 0x9E3779B97F4A7C15 + 1) % 2**64 or 1
     whole["start_equity_usd"] = whole["cash_usd"] = whole["peak_equity_usd"] = capital_usd

@@ -12,6 +12,7 @@ from trader.engine.exchange import match_quote, match_trade, orders_due
 from trader.engine.inputs import ALL, ASK, FIRST, LAST, SELL_TAKER, Gap, InputKind
 from trader.engine.outbox import OUTBOX_CAPACITY, OUTBOX_MARGIN, new_event
 from trader.engine.quoting import requote
+from trader.engine.reports import on_reconciled, on_report
 from trader.engine.risk_step import on_kill, second_of_account
 from trader.engine.settings_step import on_command, on_control, on_param, on_refusal
 from trader.engine.state import LEVERAGE, STALE
@@ -21,8 +22,9 @@ from trader.execution.queue import on_level_shown
 from trader.market.bars import SECOND_NS, close_minute, close_second
 from trader.market.book import clear_book, photograph, set_level
 from trader.market.regime import regime_step
-from trader.market.tape import exit_price, mark_price, on_quote, on_trade
-from trader.portfolio.accounting import equity_usd, liquidation_usd, settle_funding
+from trader.market.tape import exit_price, on_quote, on_trade
+from trader.portfolio.accounting import equity_usd, liquidation_usd, settle_funding, venue_mark
+from trader.risk.drift import watch_drift
 from trader.risk.exits import exit_reason, reversal_reason
 from trader.strategies.decide import decide
 
@@ -43,6 +45,9 @@ _BAR = int(InputKind.BAR)
 _INSTRUMENT = int(InputKind.INSTRUMENT)
 _KILL = int(InputKind.KILL)
 _FUNDING = int(InputKind.FUNDING)
+_MARK = int(InputKind.MARK)
+_REPORT = int(InputKind.REPORT)
+_RECONCILED = int(InputKind.RECONCILED)
 _ASIDE = int(InputKind.ASIDE)
 _GAP_BOOK = int(Gap.BOOK)
 _NONE = int(Reason.NONE)
@@ -71,7 +76,7 @@ def _fresh(state: Any, box: Any, index: int) -> None:
 def _liquidated(state: Any, symbol: Any) -> bool:
     """Say whether the mark has reached the price at which the venue closes the position."""
     limit = liquidation_usd(symbol, state.controls.values[LEVERAGE])
-    return bool(limit > 0.0 and (mark_price(symbol) - limit) * symbol.position_qty <= 0.0)
+    return bool(limit > 0.0 and (venue_mark(symbol) - limit) * symbol.position_qty <= 0.0)
 
 
 @compiled
@@ -150,7 +155,7 @@ def _second_of_symbol(state: Any, box: Any, index: int, end_ns: int) -> None:
         event.old = before
         event.new = symbol.regime
     decide(state, index)
-    if symbol.position_qty != 0.0 and not symbol.stale:
+    if symbol.position_qty != 0.0 and not symbol.stale and not symbol.manual:
         reason = reversal_reason(symbol, state.time_ns)
         if reason != _NONE and not market_order_pending(symbol):
             leave(state, box, index, reason, _ENGINE)
@@ -174,7 +179,7 @@ def _fund(state: Any, box: Any, index: int) -> None:
     event = new_event(state, box, _EV_FUNDING, index)
     event.pnl_usd = -paid
     event.new = symbol.funding_rate
-    event.price_usd = mark_price(symbol)
+    event.price_usd = venue_mark(symbol)
     event.position_qty = symbol.position_qty
     event.trade_id = symbol.trade_id
     event.cash_usd = state.cash_usd
@@ -197,6 +202,7 @@ def _advance_time(state: Any, box: Any) -> None:
         state.next_second_ns = state.time_ns - state.time_ns % SECOND_NS + SECOND_NS
         return
     while state.next_second_ns <= state.time_ns:
+        watch_drift(state, box)
         for index in range(state.n_symbols):
             _second_of_symbol(state, box, index, state.next_second_ns)
             _fund(state, box, index)
@@ -240,6 +246,7 @@ def _on_instrument(symbol: Any, r: Any) -> None:
     symbol.step_size = r.b
     symbol.min_notional_usd = r.c
     symbol.perpetual = r.flags & 1
+    symbol.asset = int(r.d)
 
 
 @compiled
@@ -279,6 +286,13 @@ def step(state: Any, box: Any, r: Any) -> None:
         close_minute(state.symbols[r.symbol], r.a, r.b, r.c)
     elif kind == _FUNDING:
         _on_funding(state.symbols[r.symbol], r)
+    elif kind == _MARK:
+        state.symbols[r.symbol].venue_mark_usd = r.a
+        state.symbols[r.symbol].index_usd = r.b
+    elif kind == _REPORT:
+        on_report(state, box, r)
+    elif kind == _RECONCILED:
+        on_reconciled(state, box, r)
     elif kind == _INSTRUMENT:
         _on_instrument(state.symbols[r.symbol], r)
     elif kind == _ASIDE:

@@ -18,15 +18,17 @@ _STOP_LOSS = int(EventKind.STOP_LOSS)
 _TRAILING_EXIT = int(EventKind.TRAILING_EXIT)
 _TARGET = int(Reason.TARGET)
 _STOP = int(Reason.STOP)
+_MANUAL = int(Reason.MANUAL)
 _PULLBACK = int(Reason.PULLBACK)
 
 
 @compiled
-def open_trade(state: Any, box: Any, index: int) -> None:
-    """Begin a trade with the fill just booked."""
+def open_trade(state: Any, box: Any, index: int, reason: int, source: int) -> None:
+    """Begin a trade with the fill just booked; one that a human wanted is marked."""
     symbol = state.symbols[index]
     symbol.entry_ns = state.time_ns
     symbol.best_price_usd = symbol.entry_price_usd
+    symbol.manual = 1 if reason == _MANUAL else 0
     opened = new_event(state, box, _OPEN, index)
     opened.side = 1 if symbol.position_qty > 0.0 else -1
     opened.trade_id = symbol.trade_id
@@ -36,6 +38,8 @@ def open_trade(state: Any, box: Any, index: int) -> None:
     opened.cash_usd = state.cash_usd
     opened.equity_usd = equity_usd(state)
     opened.score = symbol.score
+    opened.reason = reason
+    opened.source = source
 
 
 @compiled

@@ -8,21 +8,25 @@ from shared.compiled import compiled
 from shared.events import EventKind, Reason, Source
 from trader.engine.exchange import FREE, UNDER_WAY, fill_market, note_due
 from trader.engine.outbox import new_event
-from trader.engine.state import ASK_SLOT, BID_SLOT, MARKET_SLOT, ORDER_SLOTS
+from trader.engine.state import ASK_SLOT, BID_SLOT, MARKET_SLOT, NEVER_NS, ORDER_SLOTS
 from trader.execution.latency import latency_ns
 from trader.execution.paper import touch_price
 
+RETRY_NS = 1_000_000_000  # after a venue has refused to close a position, before it is asked again
+
 _SIGNAL = int(EventKind.SIGNAL)
 _ORDER = int(EventKind.ORDER)
+_CANCEL_REQUEST = int(EventKind.CANCEL_REQUEST)
 _NONE = int(Reason.NONE)
 _EMERGENCY = int(Reason.EMERGENCY)
+_MANUAL = int(Reason.MANUAL)
 _KILL = int(Reason.KILL_FILE)
 _ENGINE = int(Source.ENGINE)
 
 
 @compiled
 def _send(state: Any, box: Any, index: int, slot: int, side: int, qty: float, limit_usd: float, reason: int, source: int) -> None:
-    """Put an order on its way; without latency it is there at once."""
+    """Put an order on its way; without latency it is there at once. A venue's orders wait for its reports."""
     symbol = state.symbols[index]
     state.order_id += 1
     order = symbol.orders[slot]
@@ -36,14 +40,18 @@ def _send(state: Any, box: Any, index: int, slot: int, side: int, qty: float, li
     order.qty = qty
     order.queue_qty = 0.0
     order.cancel_ns = 0
-    order.due_ns = state.time_ns + latency_ns(state)
+    order.due_ns = NEVER_NS if state.live else state.time_ns + latency_ns(state)
+    order.seen_usd = limit_usd if limit_usd > 0.0 else touch_price(symbol, side)
+    order.unconfirmed = 0
     event = new_event(state, box, _ORDER, index)
     event.side = side
     event.reason = reason
-    event.source = _ENGINE
+    event.source = source
+    event.old = 1.0 if symbol.position_qty * side < 0.0 else 0.0  # it only reduces
+    event.new = limit_usd
     event.order_id = order.order_id
     event.trade_id = symbol.trade_id
-    event.price_usd = limit_usd if limit_usd > 0.0 else touch_price(symbol, side)  # what was seen at the decision
+    event.price_usd = order.seen_usd
     event.qty = qty
     if slot == MARKET_SLOT and order.due_ns <= state.time_ns:
         fill_market(state, box, index)
@@ -75,6 +83,17 @@ def enter(state: Any, box: Any, index: int, signed_qty: float, price_usd: float)
 
 
 @compiled
+def trade_by_hand(state: Any, box: Any, index: int, side: int, qty: float, source: int) -> None:
+    """Send a human's market order; from flat it opens a trade that is marked as manual."""
+    symbol = state.symbols[index]
+    if symbol.position_qty == 0.0:
+        state.trade_id += 1
+        symbol.trade_id = state.trade_id
+        symbol.flatten = _NONE
+    _send(state, box, index, MARKET_SLOT, side, qty, 0.0, _MANUAL, source)
+
+
+@compiled
 def leave(state: Any, box: Any, index: int, reason: int, source: int) -> None:
     """Cancel what rests and close the whole position at the market.
 
@@ -82,20 +101,30 @@ def leave(state: Any, box: Any, index: int, reason: int, source: int) -> None:
     """
     symbol = state.symbols[index]
     for slot in range(BID_SLOT, ORDER_SLOTS):
-        cancel(state, index, slot)
+        cancel(state, box, index, slot)
     pending = symbol.orders[MARKET_SLOT].status != FREE
-    if reason in (_EMERGENCY, _KILL) and (pending or symbol.resting > 0):
+    if reason in (_EMERGENCY, _KILL) and (pending or symbol.resting > 0 or state.live):
         symbol.flatten = reason
+    refused = state.live and state.time_ns < symbol.refused_ns + RETRY_NS
     qty = symbol.position_qty
-    if qty != 0.0 and not pending:
+    if qty != 0.0 and not pending and not refused:
         _send(state, box, index, MARKET_SLOT, -1 if qty > 0.0 else 1, abs(qty), 0.0, reason, source)
 
 
 @compiled
-def cancel(state: Any, index: int, slot: int) -> None:
+def cancel(state: Any, box: Any, index: int, slot: int) -> None:
     """Send the cancel of a resting order, once; it may be filled until it arrives."""
     order = state.symbols[index].orders[slot]
-    if order.status != FREE and order.cancel_ns == 0:
+    if order.status == FREE or order.cancel_ns != 0:
+        return
+    if state.live:
+        order.cancel_ns = NEVER_NS
+        event = new_event(state, box, _CANCEL_REQUEST, index)
+        event.order_id = order.order_id
+        event.side = order.side
+        event.qty = order.qty
+        event.price_usd = order.limit_usd
+    else:
         order.cancel_ns = max(state.time_ns + latency_ns(state), order.due_ns)
         note_due(state)
 
@@ -114,4 +143,4 @@ def quote(state: Any, box: Any, index: int, side: int, qty: float, price_usd: fl
                 symbol.trade_id = state.trade_id
             _send(state, box, index, slot, side, qty, price_usd, reason, _ENGINE)
     elif not wanted or order.limit_usd != price_usd or order.qty > qty:
-        cancel(state, index, slot)
+        cancel(state, box, index, slot)

@@ -89,6 +89,12 @@ MAINTENANCE_MARGIN = 0.005  # share of the notional a venue wants to see left
 
 
 @compiled
+def venue_mark(symbol: Any) -> float:
+    """Return the price the venue settles and liquidates at: its own mark where it tells one, else ours."""
+    return float(symbol.venue_mark_usd) if symbol.venue_mark_usd > 0.0 else mark_price(symbol)
+
+
+@compiled
 def liquidation_usd(symbol: Any, leverage: float) -> float:
     """Return the mark price at which the venue closes the position, 0.0 for none.
 
@@ -103,8 +109,8 @@ def liquidation_usd(symbol: Any, leverage: float) -> float:
 
 @compiled
 def settle_funding(state: Any, symbol: Any) -> float:
-    """Pay (or receive) funding of a perpetual: quantity x mark x rate, USD. Longs pay a positive rate."""
-    paid = float(symbol.position_qty * mark_price(symbol) * symbol.funding_rate)
+    """Pay (or receive) funding of a perpetual: quantity x the venue's mark x rate, USD. Longs pay a positive rate."""
+    paid = float(symbol.position_qty * venue_mark(symbol) * symbol.funding_rate)
     state.cash_usd -= paid
     symbol.funding_usd += paid
     symbol.trade_funding_usd += paid

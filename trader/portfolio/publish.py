@@ -17,6 +17,7 @@ from trader.engine.state import ENABLED_FIELD, LEVERAGE, ORDER_SLOTS, State
 from trader.feeds.stats import FeedStats
 from trader.market.tape import mark_price
 from trader.portfolio.accounting import equity_usd, liquidation_usd, reconciliation_usd, unrealised_usd
+from trader.risk.exits import exit_levels
 from trader.risk.limits import drawdown_pct
 
 PUBLISHED = without_text(PORTFOLIO_VIEW)
@@ -64,9 +65,17 @@ def _row(symbol: Any, row: Any) -> None:
     row.books[:] = symbol.books
     row.funding_usd = symbol.funding_usd
     row.open_orders = 0
+    row.unconfirmed = 0
     for slot in range(ORDER_SLOTS):
         row.open_orders += 1 if symbol.orders[slot].status != 0 else 0
+        row.unconfirmed += 1 if symbol.orders[slot].unconfirmed else 0
     row.expected_bps = symbol.expected_bps
+    row.regime_confidence = symbol.regimes.confidence
+    row.manual = symbol.manual if symbol.position_qty != 0.0 else 0
+    row.venue_mark_usd = symbol.venue_mark_usd
+    row.funding_rate = symbol.funding_rate
+    row.next_funding_ns = symbol.funding_ns
+    row.drift_bps = symbol.drift_bps
     row.n_checks = symbol.n_checks
     row.checks[:] = symbol.checks
     _analysis(symbol, row)
@@ -121,6 +130,9 @@ def _fill(state: Any, view: Any) -> None:
     view.recent[:] = state.recent
     view.mode = state.mode
     view.risk = state.risk
+    view.live = state.live
+    view.reconciled = state.reconciled
+    view.unconfirmed = state.unconfirmed
     for code in range(len(state.blocked)):
         view.blocked[code] = state.blocked[code]
     view.realised_usd = 0.0
@@ -137,6 +149,7 @@ def _fill(state: Any, view: Any) -> None:
         symbol = state.symbols[i]
         row = view.rows[i]
         _row(symbol, row)
+        row.target_price_usd, row.stop_price_usd = exit_levels(state, symbol)
         row.liquidation_usd = liquidation_usd(symbol, state.controls.values[LEVERAGE])
         view.funding_usd += row.funding_usd
         view.realised_usd += row.realised_usd

@@ -18,6 +18,7 @@ from trader.engine.state import (
     MAX_CORRELATED,
     MAX_DAILY_LOSS,
     MAX_DRAWDOWN,
+    MAX_DRIFT,
     MAX_GROSS,
     MAX_SYMBOL,
     MAX_TRADE_LOSS,
@@ -68,6 +69,9 @@ _SYMBOL = int(Reason.SYMBOL_EXPOSURE)
 _GROSS = int(Reason.GROSS_LIMIT)
 _CORRELATED = int(Reason.CORRELATED_EXPOSURE)
 _BUYING_POWER = int(Reason.BUYING_POWER)
+_NOT_RECONCILED = int(Reason.NOT_RECONCILED)
+_UNCONFIRMED = int(Reason.UNCONFIRMED_ORDER)
+_DRIFT = int(Reason.VENUE_DRIFT)
 _MODE_EXIT_ONLY = int(Mode.EXIT_ONLY)
 
 
@@ -89,6 +93,7 @@ def _check_account(state: Any, symbol: Any, equity_usd: float) -> None:
     _put(symbol, _DRAWDOWN, guard.drawdown_halt == 0, drawdown_pct(state, equity_usd), controls[MAX_DRAWDOWN])
     _put(symbol, _DAILY, guard.daily_halt == 0, daily_loss_pct(state, equity_usd), controls[MAX_DAILY_LOSS])
     _put(symbol, _EXIT_ONLY, state.mode != _MODE_EXIT_ONLY, state.mode, _MODE_EXIT_ONLY)
+    _put(symbol, _NOT_RECONCILED, state.reconciled > 0, state.unconfirmed, 0.0)
     _put(symbol, _CRASH, state.time_ns >= guard.crash_until_ns, spikes(state), math.ceil(state.n_symbols / 2))
 
 
@@ -102,6 +107,7 @@ def _check_market(state: Any, symbol: Any, price_usd: float) -> None:
     _put(symbol, _NO_PRICE, price_usd > 0.0, price_usd, 0.0)
     _put(symbol, _STALE, heard and not symbol.stale and not feed_trouble(state), silent_ms, controls[STALE])
     _put(symbol, _CROSSED, not (symbol.book_valid and is_crossed(symbol)), spread_bps(symbol), 0.0)
+    _put(symbol, _DRIFT, symbol.drifting == 0, abs(symbol.drift_bps), controls[MAX_DRIFT])
     _put(symbol, _WARMING_UP, symbol.fast.bars >= WARM_UP_BARS, symbol.fast.bars, WARM_UP_BARS)
 
 
@@ -109,6 +115,7 @@ def _check_market(state: Any, symbol: Any, price_usd: float) -> None:
 def _check_pace(state: Any, symbol: Any, index: int, pending: bool) -> None:
     guard, controls = state.guard, state.controls.values
     _put(symbol, _IN_POSITION, symbol.position_qty == 0.0, symbol.position_qty, 0.0)
+    _put(symbol, _UNCONFIRMED, symbol.orders[0].unconfirmed == 0, symbol.orders[0].unconfirmed, 0.0)
     _put(symbol, _PENDING, not pending, 1.0 if pending else 0.0, 0.0)
     since_fill_ms = (state.time_ns - symbol.last_fill_ns) / NS_PER_MS if symbol.last_fill_ns > 0 else math.inf
     _put(symbol, _COOLDOWN, since_fill_ms >= symbol.settings.values[COOLDOWN], since_fill_ms, symbol.settings.values[COOLDOWN])

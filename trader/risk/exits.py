@@ -55,6 +55,31 @@ def exit_reason(state: Any, symbol: Any, price_usd: float) -> int:
 
 
 @compiled
+def exit_levels(state: Any, symbol: Any) -> tuple[float, float]:
+    """Return the prices (target, stop) at which the open position is closed now, USD; (0.0, 0.0) without a position.
+
+    The stop is the nearest of stop, break-even, profit lock and pullback that are armed.
+    """
+    if symbol.position_qty == 0.0:
+        return 0.0, 0.0
+    side = 1.0 if symbol.position_qty > 0.0 else -1.0
+    values = symbol.settings.values
+    entry_usd, best_usd = symbol.entry_price_usd, symbol.best_price_usd
+    best_gain_pct = 100.0 * side * (best_usd - entry_usd) / entry_usd
+    costs_pct = costs_ahead_pct(state)
+    kept_pct = -values[STOP]
+    if best_gain_pct >= max(BREAK_EVEN_ARM * values[TARGET], 2.0 * costs_pct):
+        kept_pct = max(kept_pct, costs_pct)
+    if best_gain_pct >= PROFIT_LOCK_ARM * values[TARGET]:
+        kept_pct = max(kept_pct, PROFIT_LOCK_KEPT * best_gain_pct)
+    stop_usd = entry_usd * (1.0 + side * kept_pct / 100.0)
+    if best_gain_pct >= values[PULLBACK]:
+        trailing_usd = best_usd * (1.0 - side * values[PULLBACK] / 100.0)
+        stop_usd = max(stop_usd, trailing_usd) if side > 0.0 else min(stop_usd, trailing_usd)
+    return float(entry_usd * (1.0 + side * values[TARGET] / 100.0)), float(stop_usd)
+
+
+@compiled
 def reversal_reason(symbol: Any, time_ns: int) -> int:
     """Return why a closed bar's signal ends the position, or NONE: it points against it, or no longer its way after an hour."""
     side = 1.0 if symbol.position_qty > 0.0 else -1.0
