@@ -9,7 +9,7 @@ from typing import Any
 from dashboard.model import Decision, Passage, Tone
 from shared.clock import NS_PER_S, clock_time
 from shared.events import Action, Reason, TunerEventKind, words
-from shared.tuner_events import changes_text
+from shared.tuner_events import changes_text, effect_text
 
 DECISIONS = 50  # kept; the audit keeps all of them
 
@@ -121,20 +121,6 @@ def _step(event: Any) -> Passage | None:
     elif kind == TunerEventKind.GUARD_VERDICT:
         tone = Tone.WARN if said.startswith(("reject", "refuse")) else Tone.GOOD
     return Passage(name=_STEPS[TunerEventKind(kind)], text=said or "–", tone=tone)
-
-
-def effect_text(event: Any) -> str:
-    """Return what a replay or the market said: results without and with the decision, the effect and its interval."""
-    if not event["horizon_s"]:
-        return ""
-    text = (
-        f"{float(event['horizon_s']) / 60:.0f} min: {float(event['pnl_old_usd']):+.2f} ({int(event['trades_old'])} trades) → "
-        f"{float(event['pnl_new_usd']):+.2f} ({int(event['trades_new'])}), effect {float(event['effect_usd']):+.2f} USD"
-    )
-    if event["samples"]:
-        low, high = float(event["effect_low_usd"]), float(event["effect_high_usd"])
-        text += f", mean of {int(event['samples'])}: {low:+.2f} to {high:+.2f}"
-    return text
 
 
 def text_of(event: Any) -> str:

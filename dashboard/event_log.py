@@ -8,10 +8,9 @@ from collections import deque
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from dashboard.decision_view import effect_text, text_of
 from dashboard.model import Colour, EventLine, Tone
 from shared.clock import clock_time, iso_utc
-from shared.events import CYAN, GREEN, GREY, ORANGE, PURPLE, RED, YELLOW, EventKind, Source, TunerEventKind, colour_of, describe
+from shared.events import CYAN, GREEN, GREY, ORANGE, PURPLE, RED, YELLOW, EventKind, Source, colour_of, describe
 from shared.tuner_events import tuner_colour, tuner_words
 
 LINES = 500
@@ -117,16 +116,9 @@ def _trade_words(event: Any, symbols: Sequence[str]) -> tuple[str, Tone, str]:
 
 def _tuner_words(event: Any, symbols: Sequence[str]) -> tuple[str, Tone, str]:
     try:
-        return f"{tuner_words(event, symbols)}{_measured(event)}", _TONES.get(tuner_colour(event), Tone.AI), AI
+        return tuner_words(event, symbols), _TONES.get(tuner_colour(event), Tone.AI), AI
     except ValueError:
         return f"AI EVENT kind {int(event['kind'])} action {int(event['action'])}", Tone.AI, AI
-
-
-def _measured(event: Any) -> str:
-    """Return what a replay or the market said of a decision, where the tuner has not put it in words itself."""
-    kinds = (TunerEventKind.WHAT_IF, TunerEventKind.OUTCOME)
-    effect = effect_text(event) if int(event["kind"]) in kinds and not text_of(event) else ""
-    return f" · {effect}" if effect else ""
 
 
 def matches(line: EventLine, typed: str, *, kind: str = "", symbol: str = "") -> bool:

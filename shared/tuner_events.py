@@ -15,6 +15,8 @@ _VERDICTS: dict[TunerEventKind, str] = {
     TunerEventKind.BUDGET_STOP: "⚠ BUDGET STOP",
     TunerEventKind.DEGRADED: "⚠ DEGRADED",
     TunerEventKind.RECOVERED: "✓ RECOVERED",
+    TunerEventKind.ROLLED_BACK: "↩ ROLLED BACK",
+    TunerEventKind.FALLBACK: "⚠ FALLBACK",
 }
 _WITH_ACTION = {
     TunerEventKind.DECISION,
@@ -43,6 +45,8 @@ def tuner_words(event: Any, symbols: Sequence[str]) -> str:
         parts.append(f"generation {int(event['generation'])}")
     if kind is TunerEventKind.DRY_RUN:
         parts.append("(not applied)")
+    if effect := effect_text(event):
+        parts.append(f"({effect})")
     text = bytes(event["text"]).decode("utf-8", "replace").strip("\0 \n").replace("\n", " ")
     return " ".join(parts) + (f" · {text}" if text else "")
 
@@ -53,6 +57,20 @@ def changes_text(event: Any) -> str:
     return ", ".join(
         f"{field_name(int(event['fields'][i])) or 'field'} {event['old'][i]:g} → {event['new'][i]:g}" for i in range(count)
     )
+
+
+def effect_text(event: Any) -> str:
+    """Return what a replay said of a decision: results without and with it, the effect and its interval; ``""`` if none did."""
+    if not event["horizon_s"]:
+        return ""
+    text = f"{event['horizon_s'] / 60:.0f} min: {event['pnl_old_usd']:+.2f} without, {event['pnl_new_usd']:+.2f} USD with it"
+    if event["trades_old"] or event["trades_new"]:
+        text += f", {event['trades_old']} and {event['trades_new']} trades"
+    if event["effect_usd"]:
+        text += f", effect {event['effect_usd']:+.2f}"
+    if event["samples"]:
+        text += f", mean of {event['samples']}: {event['effect_low_usd']:+.2f} to {event['effect_high_usd']:+.2f}"
+    return text
 
 
 def tuner_colour(event: Any) -> tuple[int, int, int]:

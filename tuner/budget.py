@@ -158,5 +158,5 @@ def most_usd(model: str, chars: int) -> float:
     price = load_models().price(model)
     if price is None:
         return 0.0
-    input_price = max(price.input, price.cache_write_5m, price.cache_write_1h)
+    input_price = max(price.input, price.cache_write, price.cache_write_5m)
     return (chars / _CHARS_PER_TOKEN * input_price + _MOST_OUTPUT_TOKENS * price.output) / 1e6
