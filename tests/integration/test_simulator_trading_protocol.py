@@ -287,3 +287,17 @@ def test_ignoring_429_gets_the_address_banned() -> None:
     statuses = [status() for _ in range(30)]
     assert statuses[:7] == [200] * 6 + [429]
     assert statuses[-1] == 418
+
+
+@pytest.mark.parametrize(("market", "path"), [("spot", "/stream"), ("usdm", "/public/stream")])
+def test_small_books_are_the_top_of_the_large_one(market: str, path: str) -> None:
+    async def act(caller: Caller) -> None:
+        async with connect(f"ws://127.0.0.1:{caller.port}{path}?streams=btcusdt@depth5@100ms") as ws:
+            message = json.loads(await ws.recv())
+        data = message["data"]
+        bids, asks = (data["bids"], data["asks"]) if market == "spot" else (data["b"], data["a"])
+        assert message["stream"] == "btcusdt@depth5@100ms"
+        assert (len(bids), len(asks)) == (5, 5)
+        assert Decimal(bids[0][0]) < Decimal(asks[0][0])
+
+    serve(Market(market), act)

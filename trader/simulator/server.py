@@ -28,6 +28,7 @@ from trader.simulator.gate import SnapshotGate
 from trader.simulator.http_front import HttpConnection, shared_connection
 from trader.simulator.hub import Hub, Subscriber
 from trader.simulator.pacing import Pacer
+from trader.simulator.partial_depth import PartialDepth
 from trader.simulator.protocol import Endpoint, Reply, parse_endpoint
 from trader.simulator.public_rest import PublicRest
 from trader.simulator.recent import RecentFrames
@@ -112,6 +113,7 @@ class SimulatorServer:
         self._gate = SnapshotGate(source.gated, self._hub.depth_symbols, options.gate_deadline_s)
         budget = RequestBudget(source.market, clock)
         self._recent = RecentFrames()
+        self._partial = PartialDepth(source, self._hub.follows)
         rest = RestApi(source, self._gate, budget, PublicRest(source, self._recent))
         self.trading = BinanceTrading(source, options.accounts, budget, options.speed) if options.accounts else None
         if self.trading is not None and self._plan is not None:
@@ -187,6 +189,10 @@ class SimulatorServer:
         if self.trading is not None:  # orders meet the true market; what clients see of it may be damaged below
             self.trading.take(frame)
             await self.trading.user_data.flush()
+        for public in (frame, *self._partial.frames(frame)):
+            await self._deliver(public)
+
+    async def _deliver(self, frame: Frame) -> None:
         if self._plan is None:
             await self._hub.deliver(frame)
             return
