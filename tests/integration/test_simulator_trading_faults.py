@@ -15,7 +15,8 @@ from websockets.exceptions import ConnectionClosed
 
 from shared.clock import ManualClock, SystemClock
 from shared.errors import ConfigError
-from tests.integration.test_simulator_trading_protocol import ENTRIES, Caller
+from tests.integration.test_simulator_trading_protocol import Caller
+from tests.signed_client import ENTRIES
 from trader.simulator.faults.plan import FaultPlan, Outgoing
 from trader.simulator.faults.script import Fault, Kind, Script, random_script, read_script
 from trader.simulator.generated import GeneratedSource
