@@ -330,3 +330,27 @@ def test_a_snapshot_that_is_crossed_starts_nothing() -> None:
     assert desk.kinds() == ["GAP"]
     assert not desk.handler.in_step(BTC)
     assert desk.handler.starts(BTC) == 0
+
+
+def test_one_wrong_id_does_not_freeze_a_spot_book() -> None:
+    """Everything after it looks old; a venue repeats an update at times, never a dozen."""
+    desk = Desk()
+    desk.depth(11, 20)
+    desk.snapshot(15)
+    desk.depth(21, 9_000_000)
+    desk.handler.take()
+    for first in range(31, 200, 10):
+        desk.depth(first, first + 9)
+    assert desk.kinds() == ["GAP"]
+    desk.snapshot(195)
+    assert desk.kinds()[-1] == "DEPTH"
+    assert desk.handler.in_step(BTC)
+
+
+def test_one_wrong_trade_id_does_not_silence_the_tape() -> None:
+    desk = Desk()
+    desk.trade(1)
+    desk.trade(5_001)
+    for trade_id in range(2, 200):
+        desk.trade(trade_id)
+    assert desk.handler.take()["ref"].tolist() == [1, 5_001, *range(52, 200)]

@@ -19,6 +19,7 @@ Level = tuple[float, float]
 """Price and quantity."""
 
 _ROW = struct.Struct("=QqBBHIddddq")  # the fields of shared.layout.INPUT; a test compares the two
+pack_fields = _ROW.pack  # seq, time, kind, symbol, flags, aux, a, b, c, d, ref: for what comes by the million
 _FLAGS = struct.Struct("=H")
 _FLAGS_AT = 18
 ROW_BYTES = _ROW.size
@@ -88,6 +89,9 @@ def instrument_row(symbol: int, time_ns: int, known: Instrument) -> InputRow:
     )  # fmt: skip
 
 
+_NOTHING = np.empty(0, INPUT)
+
+
 class RowBuffer:
     """Rows in arrival order, with places kept for rows that are not known yet.
 
@@ -95,13 +99,19 @@ class RowBuffer:
     ----------
     holding
         Give nothing out until :meth:`release`.
+    ordered
+        Whether the rows come in the order of their times, but for those announced by :attr:`uneven`: looking costs more than
+        the rows do.
     """
 
-    def __init__(self, *, holding: bool) -> None:
+    def __init__(self, *, holding: bool, ordered: bool = False) -> None:
         self.holding = holding
+        self.uneven = True
+        self._ordered = ordered
         self.tail = bytearray()
         self._parts = [self.tail]
         self._last_ns = 0
+        self._given = _NOTHING
 
     def keep_place(self) -> bytearray:
         """Return a piece that stands before everything appended to ``tail`` from now on; fill it before the release."""
@@ -113,6 +123,7 @@ class RowBuffer:
     def release(self) -> None:
         """Let everything go, in order; places kept before are of no use any more."""
         self.holding = False
+        self.uneven = True
         self.tail = bytearray().join(self._parts)
         self._parts = [self.tail]
 
@@ -126,11 +137,14 @@ class RowBuffer:
         rows = np.frombuffer(self.tail, INPUT)
         self.tail = bytearray()
         self._parts = [self.tail]
+        if self._ordered and not self.uneven:
+            self._given = rows
+            return rows
+        self.uneven = False
+        if len(self._given):
+            self._last_ns = max(self._last_ns, int(self._given["time_ns"][-1]))
         times = rows["time_ns"]
         times[0] = max(int(times[0]), self._last_ns)
         np.maximum.accumulate(times, out=times)
         self._last_ns = int(times[-1])
         return rows
-
-
-_NOTHING = np.empty(0, INPUT)

@@ -16,9 +16,10 @@ from typing import NamedTuple, Protocol
 
 import msgspec
 
-from trader.feeds.binance.messages import Depth, Snapshot
+from trader.feeds.binance.messages import DepthIds, Snapshot
 
 MAX_BUFFERED = 5_000  # updates: eight minutes of a 100 ms stream; the oldest go first
+MAX_OLD = 10  # updates in a row that bring nothing new: the venue repeats one at times; more means that our own id is wrong
 MAX_PENDING = 1_000  # updates a snapshot may be ahead of the stream before we doubt it
 
 
@@ -33,15 +34,15 @@ class Chain(Enum):
 class Rule(Protocol):
     """The sequence rule of a market. ``book_id`` is the id of the snapshot or of the last update applied."""
 
-    def covered(self, update: Depth, book_id: int) -> bool:
+    def covered(self, update: DepthIds, book_id: int) -> bool:
         """Say whether a snapshot already contains the update."""
         ...
 
-    def bridges(self, update: Depth, book_id: int) -> bool:
+    def bridges(self, update: DepthIds, book_id: int) -> bool:
         """Say whether the update, not covered, continues the snapshot without a hole."""
         ...
 
-    def chain(self, update: Depth, book_id: int, oldest_id: int) -> Chain:
+    def chain(self, update: DepthIds, book_id: int, oldest_id: int) -> Chain:
         """Compare the next update with a book in step since an update whose first id was ``oldest_id``."""
         ...
 
@@ -49,15 +50,15 @@ class Rule(Protocol):
 class SpotRule:
     """Ids are consecutive: each update starts right behind the one before."""
 
-    def covered(self, update: Depth, book_id: int) -> bool:
+    def covered(self, update: DepthIds, book_id: int) -> bool:
         """``u`` <= id."""
         return update.final_id <= book_id
 
-    def bridges(self, update: Depth, book_id: int) -> bool:
+    def bridges(self, update: DepthIds, book_id: int) -> bool:
         """``U`` <= id + 1."""
         return update.first_id <= book_id + 1
 
-    def chain(self, update: Depth, book_id: int, oldest_id: int) -> Chain:
+    def chain(self, update: DepthIds, book_id: int, oldest_id: int) -> Chain:
         """``U`` == id + 1 follows, what we have seen is old, and what is older than all we have seen is a restarted count."""
         if update.final_id <= book_id:
             return Chain.OLD if update.final_id >= oldest_id else Chain.BROKEN
@@ -67,24 +68,25 @@ class SpotRule:
 class UsdmRule:
     """Ids have holes; each update names the one before. The venue's rule knows no harmless repetition."""
 
-    def covered(self, update: Depth, book_id: int) -> bool:
+    def covered(self, update: DepthIds, book_id: int) -> bool:
         """``u`` < id, strictly."""
         return update.final_id < book_id
 
-    def bridges(self, update: Depth, book_id: int) -> bool:
+    def bridges(self, update: DepthIds, book_id: int) -> bool:
         """``U`` <= id <= ``u``."""
         return update.first_id <= book_id <= update.final_id
 
-    def chain(self, update: Depth, book_id: int, oldest_id: int) -> Chain:  # noqa: ARG002 - spot needs it
+    def chain(self, update: DepthIds, book_id: int, oldest_id: int) -> Chain:  # noqa: ARG002 - spot needs it
         """``pu`` == id."""
         return Chain.FOLLOWS if update.previous_id == book_id else Chain.BROKEN
 
 
 class Update(msgspec.Struct):
-    """A depth update with its arrival time; ``place`` is where its rows go if the stream is held back."""
+    """A depth update with its arrival time and its rows; ``place`` is where they go if the stream is held back."""
 
-    depth: Depth
+    depth: DepthIds
     time_ns: int
+    rows: bytes = b""
     place: bytearray | None = None
 
 
@@ -127,6 +129,7 @@ class BookSync:
         self._pending: Snapshot | None = None
         self._pending_for = 0
         self._oldest_id = 0
+        self._old = 0
         self.book_id = 0
         self.in_step = False
 
@@ -187,6 +190,7 @@ class BookSync:
         self._buffer.clear()
         self._pending = None
         self.in_step = True
+        self._old = 0
         self._oldest_id, self.book_id = bridge.depth.first_id, bridge.depth.final_id
         steps = [Step(Action.START, bridge, snapshot)]
         for update in waiting[1:]:
@@ -197,8 +201,10 @@ class BookSync:
         chain = self._rule.chain(update.depth, self.book_id, self._oldest_id)
         if chain is Chain.FOLLOWS:
             self.book_id = update.depth.final_id
+            self._old = 0
             return [Step(Action.APPLY, update)]
-        if chain is Chain.OLD:
+        self._old += 1
+        if chain is Chain.OLD and self._old <= MAX_OLD:
             return []
         self.in_step = False
         self._buffer.append(update)  # it may well be the first one after the next snapshot

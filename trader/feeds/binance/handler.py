@@ -8,6 +8,7 @@ answers with the snapshots came. A replay is reproducible only because of this.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
 
 import msgspec
 import numpy as np
@@ -18,31 +19,41 @@ from shared.errors import FeedError
 from trader.engine.inputs import ALL, SELL_TAKER, Gap, InputKind
 from trader.feeds.binance.book_sync import Action, BookSync, Rule, SpotRule, Step, Update, UsdmRule
 from trader.feeds.binance.messages import (
+    AGG_TRADE,
+    DEPTH_TEXT,
+    KLINE,
+    MARK,
+    QUOTE,
+    TRADE,
     AggTrade,
     Candle,
-    Frame,
+    DepthText,
     Head,
+    Kline,
+    MarkPrice,
+    Quote,
+    Reader,
     Snapshot,
     Trade,
-    read_agg_trade,
-    read_depth,
     read_envelope,
     read_head,
-    read_kline,
-    read_mark,
-    read_quote,
+    read_levels,
     read_snapshot,
-    read_trade,
 )
 from trader.feeds.binance.venue import CANDLE_STREAM, MARK_STREAM, SIM_STREAM, SLOW_MARK_STREAM, Market
 from trader.feeds.connection import SHUTDOWN
 from trader.feeds.crossed import ShadowBook
-from trader.feeds.rows import RowBuffer, append_levels, pack_row
+from trader.feeds.levels import LevelReader
+from trader.feeds.rows import RowBuffer, append_levels, pack_fields, pack_row
 from trader.feeds.stats import FeedStats
 from trader.feeds.venue_clock import LagMeter
 
 REPEATS_NS = 5 * NS_PER_S  # after a change of connections: how long what the old one delivered may come again
+REPLAYED_RUN = 50  # repetitions in a row; more means that the id before them was wrong
 REPLAYED_IDS = 10_000  # a trade id at most this far behind the last one is a repetition; further, the venue's count restarted
+_OPENING = b'{"stream":"'
+_NAME_AT = len(_OPENING)
+_TRADE, _QUOTE = int(InputKind.TRADE), int(InputKind.QUOTE)
 _DEPTH_KINDS = ("depth", "depth@0ms", "depth@100ms", "depth@250ms", "depth@500ms")
 _BARE_KINDS = {"depthUpdate": "depth", "markPriceUpdate": MARK_STREAM, "kline": CANDLE_STREAM}
 _ORDINARY_ORIGINS = (None, "MARKET")  # prints of the insurance fund are no market prices; aggTrade leaves them out as well
@@ -58,6 +69,7 @@ class _Instrument:
         self.sync = BookSync(rule)
         self.shadow = ShadowBook()
         self.last_trade_id = -1
+        self.trades_again = 0  # in a row
         self.depth_id = self.quote_id = -1  # of the last update and quote heard, wherever they went
         self.mark_ms = -1
         self.funding: tuple[float, int] | None = None  # rate and time as last told
@@ -65,7 +77,13 @@ class _Instrument:
         self.starts = 0  # times the book came into step
 
 
-Taker = Callable[[_Instrument, Frame, int], None]
+class _Route(NamedTuple):
+    """Where the frames of a stream go."""
+
+    stream: str
+    instrument: _Instrument
+    reader: Reader[Any]
+    take: Callable[[_Instrument, Any, int], None]
 
 
 class BinanceHandler:
@@ -108,23 +126,32 @@ class BinanceHandler:
         self._clock = clock
         self._stats = stats
         self._instruments = {symbol: _Instrument(i, symbol, _RULES[market]()) for i, symbol in enumerate(symbols)}
-        self._rows = RowBuffer(holding=hold)
+        self._rows = RowBuffer(holding=hold, ordered=True)
+        self._levels = LevelReader()
+        self._last_ns = 0
         self._hold_ns = int(hold_s * NS_PER_S)
         self._held_since_ns = 0  # 0: no data yet
         self._sim_ns = 0
         self._waiting: dict[str, None] = {}  # symbols out of step that have updates; a dict keeps their order
         self._not_started = dict.fromkeys(symbols)
-        self._takers: dict[str, Taker] = {trade_stream: self._on_trade_stream(trade_stream), "bookTicker": self._on_quote}
-        self._takers |= dict.fromkeys(_DEPTH_KINDS, self._on_depth)
-        self._takers |= {MARK_STREAM: self._on_mark, SLOW_MARK_STREAM: self._on_mark, CANDLE_STREAM: self._on_kline}
-        self._routes = {
-            f"{symbol.lower()}@{kind}": (instrument, taker)
-            for symbol, instrument in self._instruments.items()
-            for kind, taker in self._takers.items()
-        }
+        self._routes = {route.stream: route for route in self._all_routes(trade_stream)}
+        self._routes_by_bytes = {stream.encode(): route for stream, route in self._routes.items()}
         self._repeats_until_ns = 0
         self.lag = LagMeter()
         self.sim_ended = False
+
+    def _all_routes(self, trade_stream: str) -> list[_Route]:
+        trades = (TRADE, self._on_trade) if trade_stream == "trade" else (AGG_TRADE, self._on_trade)
+        takers: dict[str, tuple[Reader[Any], Callable[[_Instrument, Any, int], None]]] = {trade_stream: trades}
+        takers |= {"bookTicker": (QUOTE, self._on_quote)}
+        takers |= dict.fromkeys(_DEPTH_KINDS, (DEPTH_TEXT, self._on_depth))
+        takers |= dict.fromkeys((MARK_STREAM, SLOW_MARK_STREAM), (MARK, self._on_mark))
+        takers |= {CANDLE_STREAM: (KLINE, self._on_kline)}
+        return [
+            _Route(f"{symbol.lower()}@{kind}", instrument, *taker)
+            for symbol, instrument in self._instruments.items()
+            for kind, taker in takers.items()
+        ]
 
     @property
     def holding(self) -> bool:
@@ -180,6 +207,7 @@ class BinanceHandler:
         """Say that nothing is current any more. Every book starts from a new snapshot: the engine trusts none after this."""
         if self.sim_ended:
             return
+        self._rows.uneven = True
         self._rows.tail += pack_row(InputKind.GAP, self._now_ns(), ALL, aux=Gap.DISCONNECTED)
         for instrument in self._instruments.values():
             instrument.sync.reset()
@@ -209,32 +237,41 @@ class BinanceHandler:
         return True
 
     def _route(self, frame: bytes | str) -> str:
+        if isinstance(frame, bytes) and frame.startswith(_OPENING):
+            # Nearly all frames begin like this: the name tells what the rest is, and one reading is enough.
+            route = self._routes_by_bytes.get(frame[_NAME_AT : frame.find(b'"', _NAME_AT)])
+            if route is not None:
+                value = route.reader.framed(frame, route.stream)
+                if value is not None:
+                    return self._take_data(route, value)
         envelope = read_envelope(frame)
         route = self._routes.get(envelope.stream)
         if route is None:
             return self._off_route(envelope.stream, envelope.data) if envelope.stream else self._bare(frame)
-        self._take_data(route, envelope.stream, envelope.data)
-        return envelope.stream
+        return self._take_data(route, route.reader.alone(envelope.data))
 
-    def _take_data(self, route: tuple[_Instrument, Taker], stream: str, data: Frame) -> None:
+    def _take_data(self, route: _Route, value: Any) -> str:
         now_ns = self._clock.now_ns()
         if not self._held_since_ns:
             self._start_hold()
-        instrument, taker = route
-        taker(instrument, data, self._sim_ns or now_ns)
-        self._stats.last_message_ns = self._stats.stream_last_ns[stream] = now_ns
+        if now_ns < self._last_ns:
+            self._rows.uneven = True  # this machine's clock was set back
+        self._last_ns = now_ns
+        instrument = route.instrument
+        if value.symbol != instrument.symbol:
+            raise FeedError(f"s: was {value.symbol!r}, expected {instrument.symbol!r} as the stream's name says")
+        route.take(instrument, value, self._sim_ns or now_ns)
+        self._stats.last_message_ns = self._stats.stream_last_ns[route.stream] = now_ns
+        return route.stream
 
     def _bare(self, frame: bytes | str) -> str:
         """Take a frame without a stream name: its own fields must tell what it is."""
         head = read_head(frame)
         kind = head.e if head.e is not None else "bookTicker" if head.B is not None else ""
-        kind = _BARE_KINDS.get(kind, kind)
-        stream = f"{(head.s or '').lower()}@{kind}"
-        route = self._routes.get(stream)
+        route = self._routes.get(f"{(head.s or '').lower()}@{_BARE_KINDS.get(kind, kind)}")
         if route is None:
             return self._other(head)
-        self._take_data(route, stream, frame)
-        return stream
+        return self._take_data(route, route.reader.alone(frame))
 
     def _off_route(self, stream: str, data: msgspec.Raw) -> str:
         if stream in (SIM_STREAM, SHUTDOWN):
@@ -245,6 +282,7 @@ class BinanceHandler:
     def _other(self, head: Head) -> str:
         """Take what is not market data: simulated time, an announced end, answers to control messages, news we do not use."""
         if head.e == "simTime":
+            self._rows.uneven = self._rows.uneven or not self._sim_ns
             self._sim_ns = max(self._sim_ns, head.ns)
         elif head.e == "simEnd":
             self.sim_ended = True
@@ -257,68 +295,58 @@ class BinanceHandler:
             self._stats.unknown_events += 1
         return ""
 
-    def _on_trade_stream(self, trade_stream: str) -> Taker:
-        read: Callable[[Frame], Trade | AggTrade] = read_trade if trade_stream == "trade" else read_agg_trade
-
-        def take(instrument: _Instrument, frame: Frame, time_ns: int) -> None:
-            trade = read(frame)
-            _check_symbol(instrument, trade.symbol)
-            if trade.origin not in _ORDINARY_ORIGINS:
-                self._stats.unknown_events += 1
-                return
-            if 0 <= instrument.last_trade_id - trade.trade_id < REPLAYED_IDS:
+    def _on_trade(self, instrument: _Instrument, trade: Trade | AggTrade, time_ns: int) -> None:
+        if trade.origin is not None and trade.origin not in _ORDINARY_ORIGINS:
+            self._stats.unknown_events += 1
+            return
+        trade_id = trade.trade_id
+        if 0 <= instrument.last_trade_id - trade_id < REPLAYED_IDS:
+            instrument.trades_again += 1
+            if instrument.trades_again <= REPLAYED_RUN or self._repeats_until_ns > self._clock.monotonic_ns():
                 self._stats.duplicate_trades += 1
                 return
-            instrument.last_trade_id = trade.trade_id
-            self._rows.tail += pack_row(
-                InputKind.TRADE,
-                time_ns,
-                instrument.index,
-                flags=SELL_TAKER if trade.sold else 0,
-                a=trade.price,
-                b=trade.qty,
-                c=trade.time_ms,
-                ref=trade.trade_id,
-            )
-
-        return take
-
-    def _on_quote(self, instrument: _Instrument, frame: Frame, time_ns: int) -> None:
-        quote = read_quote(frame)
-        _check_symbol(instrument, quote.symbol)
-        if self._repeated(instrument.quote_id, quote.update_id):
-            return
-        instrument.quote_id = quote.update_id
-        self._rows.tail += pack_row(
-            InputKind.QUOTE,
-            time_ns,
-            instrument.index,
-            a=quote.bid,
-            b=quote.bid_qty,
-            c=quote.ask,
-            d=quote.ask_qty,
-            ref=quote.update_id,
+        instrument.trades_again = 0
+        instrument.last_trade_id = trade_id
+        flags = SELL_TAKER if trade.sold else 0
+        self._rows.tail += pack_fields(
+            0, time_ns, _TRADE, instrument.index, flags, 0, trade.price, trade.qty, trade.time_ms, 0.0, trade_id
         )
 
-    def _on_depth(self, instrument: _Instrument, frame: Frame, time_ns: int) -> None:
-        depth = read_depth(frame)
-        _check_symbol(instrument, depth.symbol)
-        if self._repeated(instrument.depth_id, depth.final_id):
+    def _on_quote(self, instrument: _Instrument, quote: Quote, time_ns: int) -> None:
+        update_id = quote.update_id
+        if self._repeats_until_ns and self._repeated(instrument.quote_id, update_id):
+            return
+        instrument.quote_id = update_id
+        self._rows.tail += pack_fields(
+            0, time_ns, _QUOTE, instrument.index, 0, 0, quote.bid, quote.bid_qty, quote.ask, quote.ask_qty, update_id
+        )
+
+    def _on_depth(self, instrument: _Instrument, depth: DepthText, time_ns: int) -> None:
+        rows = self._depth_rows(instrument, depth, time_ns)
+        if self._repeats_until_ns and self._repeated(instrument.depth_id, depth.final_id):
             return
         instrument.depth_id = depth.final_id
         if not self._sim_ns:
             self.lag.add(time_ns, depth.event_ms)
         sync = instrument.sync
-        update = Update(depth, time_ns)
+        update = Update(depth, time_ns, rows)
         if not sync.in_step:
             if self._rows.holding:
                 update.place = self._rows.keep_place()
             self._waiting[instrument.symbol] = None
         self._act(instrument, sync.on_update(update))
 
-    def _on_mark(self, instrument: _Instrument, frame: Frame, time_ns: int) -> None:
-        mark = read_mark(frame)
-        _check_symbol(instrument, mark.symbol)
+    def _depth_rows(self, instrument: _Instrument, depth: DepthText, time_ns: int) -> bytes:
+        ms, ref, index = depth.event_ms, depth.final_id, instrument.index
+        rows = self._levels.rows(depth.bids, depth.asks, time_ns, index, venue_ms=ms, ref=ref)
+        if rows is not None:
+            return rows
+        bids, asks = read_levels(depth)
+        out = bytearray()
+        append_levels(out, InputKind.DEPTH, time_ns, index, bids=bids, asks=asks, venue_ms=ms, ref=ref)
+        return bytes(out)
+
+    def _on_mark(self, instrument: _Instrument, mark: MarkPrice, time_ns: int) -> None:
         if self._repeated(instrument.mark_ms, mark.event_ms):
             return
         instrument.mark_ms = mark.event_ms
@@ -329,10 +357,8 @@ class BinanceHandler:
             instrument.funding = told
             self._rows.tail += pack_row(InputKind.FUNDING, time_ns, instrument.index, a=told[0], ref=told[1] * NS_PER_MS)
 
-    def _on_kline(self, instrument: _Instrument, frame: Frame, _time_ns: int) -> None:
+    def _on_kline(self, instrument: _Instrument, kline: Kline, _time_ns: int) -> None:
         """Take a candle. The engine folds its own from the trades; this one shows that the stream lives."""
-        kline = read_kline(frame)
-        _check_symbol(instrument, kline.symbol)
         if kline.candle.closed:
             instrument.candle = kline.candle
 
@@ -353,6 +379,7 @@ class BinanceHandler:
                 return
             if snapshot is not None:
                 self._note_start(instrument)
+                self._rows.uneven = True  # what follows has waited
             out += piece
         if self._rows.holding and not self._not_started:
             self._release()
@@ -394,16 +421,13 @@ class BinanceHandler:
             instrument.sync.places_gone()
 
 
-def _check_symbol(instrument: _Instrument, symbol: str) -> None:
-    if symbol != instrument.symbol:
-        raise FeedError(f"s: was {symbol!r}, expected {instrument.symbol!r} as the stream's name says")
-
-
 def _rows_of(symbol: int, update: Update, snapshot: Snapshot | None) -> bytearray:
     """Return an update as rows, the snapshot before it if it is the first."""
-    out, depth, ms = bytearray(), update.depth, update.depth.event_ms
+    out = bytearray()
     if snapshot is not None:
-        start, known = InputKind.SNAPSHOT, snapshot.update_id
-        append_levels(out, start, update.time_ns, symbol, bids=snapshot.bids, asks=snapshot.asks, venue_ms=ms, ref=known)
-    append_levels(out, InputKind.DEPTH, update.time_ns, symbol, bids=depth.bids, asks=depth.asks, venue_ms=ms, ref=depth.final_id)
+        append_levels(
+            out, InputKind.SNAPSHOT, update.time_ns, symbol,
+            bids=snapshot.bids, asks=snapshot.asks, venue_ms=update.depth.event_ms, ref=snapshot.update_id,
+        )  # fmt: skip
+    out += update.rows
     return out

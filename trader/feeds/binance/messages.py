@@ -6,8 +6,9 @@ Numbers come as JSON strings and are parsed once, by msgspec, correctly rounded.
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from math import inf
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, Generic, TypeVar
 
 import msgspec
 
@@ -15,6 +16,7 @@ from shared.errors import FeedError
 from trader.feeds.rows import Level
 
 T = TypeVar("T")
+Frame = bytes | str | msgspec.Raw
 Id = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
 Ms = Annotated[int, msgspec.Meta(ge=0, le=9 * 10**12)]  # until the year 2255: its nanoseconds still fit
 
@@ -81,19 +83,31 @@ class Quote(msgspec.Struct, rename={"symbol": "s", "bid": "b", "bid_qty": "B", "
     update_id: Id
 
 
-class Depth(
-    msgspec.Struct,
-    rename={"symbol": "s", "event_ms": "E", "first_id": "U", "final_id": "u", "previous_id": "pu", "bids": "b", "asks": "a"},
-):
-    """Changes of a book. ``previous_id`` exists on USD-M only."""
+_DEPTH_NAMES = {"symbol": "s", "event_ms": "E", "first_id": "U", "final_id": "u", "previous_id": "pu", "bids": "b", "asks": "a"}
+
+
+class DepthIds(msgspec.Struct, rename=_DEPTH_NAMES, kw_only=True):
+    """Where an update of a book belongs. ``previous_id`` exists on USD-M only."""
 
     symbol: str
     event_ms: Id
     first_id: Id
     final_id: Id
+    previous_id: int = -1
+
+
+class Depth(DepthIds, rename=_DEPTH_NAMES, kw_only=True):
+    """Changes of a book."""
+
     bids: list[Level]
     asks: list[Level]
-    previous_id: int = -1
+
+
+class DepthText(DepthIds, rename=_DEPTH_NAMES, kw_only=True):
+    """Changes of a book whose levels are still text."""
+
+    bids: msgspec.Raw
+    asks: msgspec.Raw
 
 
 class MarkPrice(
@@ -152,83 +166,99 @@ class Snapshot(msgspec.Struct, rename={"update_id": "lastUpdateId"}):
     asks: list[Level]
 
 
-_ENVELOPE = msgspec.json.Decoder(Envelope)
-_HEAD = msgspec.json.Decoder(Head)
-_TRADE = msgspec.json.Decoder(Trade, strict=False)
-_AGG_TRADE = msgspec.json.Decoder(AggTrade, strict=False)
-_QUOTE = msgspec.json.Decoder(Quote, strict=False)
-_DEPTH = msgspec.json.Decoder(Depth, strict=False)
-_MARK = msgspec.json.Decoder(MarkPrice, strict=False)
-_KLINE = msgspec.json.Decoder(Kline, strict=False)
-_SNAPSHOT = msgspec.json.Decoder(Snapshot, strict=False)
+class Framed(msgspec.Struct, Generic[T]):
+    """A frame of a combined connection with its content read."""
 
-Frame = bytes | str | msgspec.Raw
+    stream: str
+    data: T
 
 
-def read_envelope(frame: Frame) -> Envelope:
-    """Read the outside of a frame; its content stays raw."""
-    return decode(_ENVELOPE, frame, "frame")
+class Reader(Generic[T]):
+    """Reads one kind of event, alone or inside its frame.
+
+    Parameters
+    ----------
+    kind, what
+        The type, and how errors call it.
+    check
+        Raises :class:`FeedError` for values that JSON allows and a market does not.
+    """
+
+    def __init__(self, kind: type[T], what: str, check: Callable[[T], None]) -> None:
+        self._what = what
+        self._check = check
+        self._alone: msgspec.json.Decoder[T] = msgspec.json.Decoder(kind, strict=False)
+        self._framed: msgspec.json.Decoder[Framed[T]] = msgspec.json.Decoder(Framed[kind], strict=False)  # type: ignore[valid-type]
+
+    def alone(self, frame: Frame) -> T:
+        """Read a bare event, or the content of a frame."""
+        value = decode(self._alone, frame, self._what)
+        self._check(value)
+        return value
+
+    def framed(self, frame: bytes, stream: str) -> T | None:
+        """Read a whole frame of ``stream`` at once; None if it is not one: :meth:`alone` then says what is wrong."""
+        try:
+            whole = self._framed.decode(frame)
+        except (msgspec.DecodeError, UnicodeError, RecursionError):
+            return None
+        if whole.stream != stream:
+            return None
+        self._check(whole.data)
+        return whole.data
 
 
-def read_head(frame: Frame) -> Head:
-    """Read what tells the kind of a bare frame."""
-    return decode(_HEAD, frame, "frame")
+def _check_trade(trade: Trade) -> None:
+    if not (0.0 < trade.price < inf and 0.0 < trade.qty < inf):
+        _check_price("trade.p", trade.price)
+        _check_traded("trade.q", trade.qty)
 
 
-def read_trade(frame: Frame) -> Trade:
-    """Read a ``trade``."""
-    trade = decode(_TRADE, frame, "trade")
-    _check_price("trade.p", trade.price)
-    _check_traded("trade.q", trade.qty)
-    return trade
+def _check_agg_trade(trade: AggTrade) -> None:
+    if not (0.0 < trade.price < inf and 0.0 < trade.qty < inf):
+        _check_price("aggTrade.p", trade.price)
+        _check_traded("aggTrade.q", trade.qty)
 
 
-def read_agg_trade(frame: Frame) -> AggTrade:
-    """Read an ``aggTrade``."""
-    trade = decode(_AGG_TRADE, frame, "aggTrade")
-    _check_price("aggTrade.p", trade.price)
-    _check_traded("aggTrade.q", trade.qty)
-    return trade
+def _check_quote(quote: Quote) -> None:
+    """Let a crossed one pass: judging the market is the engine's business."""
+    if not (0.0 < quote.bid < inf and 0.0 < quote.ask < inf and 0.0 <= quote.bid_qty < inf and 0.0 <= quote.ask_qty < inf):
+        _check_price("bookTicker.b", quote.bid)
+        _check_price("bookTicker.a", quote.ask)
+        _check_qty("bookTicker.B", quote.bid_qty)
+        _check_qty("bookTicker.A", quote.ask_qty)
 
 
-def read_quote(frame: Frame) -> Quote:
-    """Read a ``bookTicker``. A crossed one passes: judging the market is the engine's business."""
-    quote = decode(_QUOTE, frame, "bookTicker")
-    _check_price("bookTicker.b", quote.bid)
-    _check_price("bookTicker.a", quote.ask)
-    _check_qty("bookTicker.B", quote.bid_qty)
-    _check_qty("bookTicker.A", quote.ask_qty)
-    return quote
-
-
-def read_depth(frame: Frame) -> Depth:
-    """Read a ``depthUpdate`` of any number of levels."""
-    depth = decode(_DEPTH, frame, "depthUpdate")
-    _check_levels("depthUpdate.b", depth.bids)
-    _check_levels("depthUpdate.a", depth.asks)
+def _check_ids(depth: DepthIds) -> None:
     if depth.final_id < depth.first_id:
         raise FeedError(f"depthUpdate.u: was {depth.final_id}, expected at least U ({depth.first_id})")
-    return depth
 
 
-def read_mark(frame: Frame) -> MarkPrice:
-    """Read a ``markPriceUpdate``."""
-    mark = decode(_MARK, frame, "markPriceUpdate")
+def _check_depth(depth: Depth) -> None:
+    _check_levels("depthUpdate.b", depth.bids)
+    _check_levels("depthUpdate.a", depth.asks)
+    _check_ids(depth)
+
+
+def _check_snapshot(snapshot: Snapshot) -> None:
+    _check_levels("depth.bids", snapshot.bids)
+    _check_levels("depth.asks", snapshot.asks)
+
+
+def _check_mark(mark: MarkPrice) -> None:
     _check_price("markPriceUpdate.p", mark.mark)
     _check_qty("markPriceUpdate.i", mark.index)
-    if mark.rate:
-        try:
-            rate = float(mark.rate)
-        except ValueError:
-            rate = inf
-        if not -1.0 < rate < 1.0:
-            raise FeedError(f"markPriceUpdate.r: was {mark.rate[:_SHOWN]!r}, expected a fraction between -1 and 1")
-    return mark
+    if not mark.rate:
+        return
+    try:
+        rate = float(mark.rate)
+    except ValueError:
+        rate = inf
+    if not -1.0 < rate < 1.0:
+        raise FeedError(f"markPriceUpdate.r: was {mark.rate[:_SHOWN]!r}, expected a fraction between -1 and 1")
 
 
-def read_kline(frame: Frame) -> Kline:
-    """Read a ``kline``."""
-    kline = decode(_KLINE, frame, "kline")
+def _check_kline(kline: Kline) -> None:
     candle = kline.candle
     _check_price("kline.k.l", candle.low)
     _check_qty("kline.k.v", candle.volume)
@@ -237,15 +267,6 @@ def read_kline(frame: Frame) -> Kline:
         raise FeedError(f"kline.k: was {prices} for open, high, low and close, expected low and high around the others")
     if candle.close_ms <= candle.open_ms:
         raise FeedError(f"kline.k.T: was {candle.close_ms}, expected later than t ({candle.open_ms})")
-    return kline
-
-
-def read_snapshot(body: bytes) -> Snapshot:
-    """Read a REST depth answer."""
-    snapshot = decode(_SNAPSHOT, body, "depth")
-    _check_levels("depth.bids", snapshot.bids)
-    _check_levels("depth.asks", snapshot.asks)
-    return snapshot
 
 
 def decode(decoder: msgspec.json.Decoder[T], data: Frame, what: str) -> T:
@@ -312,3 +333,49 @@ def _check_levels(field: str, levels: list[Level]) -> None:
     for index, (price, qty) in enumerate(levels):
         if not (0.0 < price < inf and 0.0 <= qty < inf):
             raise FeedError(f"{field}[{index}]: was {price} x {qty}, expected a price above 0 and a quantity of 0 or more")
+
+
+_ENVELOPE = msgspec.json.Decoder(Envelope)
+_HEAD = msgspec.json.Decoder(Head)
+TRADE = Reader(Trade, "trade", _check_trade)
+AGG_TRADE = Reader(AggTrade, "aggTrade", _check_agg_trade)
+QUOTE = Reader(Quote, "bookTicker", _check_quote)
+DEPTH = Reader(Depth, "depthUpdate", _check_depth)
+DEPTH_TEXT = Reader(DepthText, "depthUpdate", _check_ids)
+MARK = Reader(MarkPrice, "markPriceUpdate", _check_mark)
+KLINE = Reader(Kline, "kline", _check_kline)
+SNAPSHOT = Reader(Snapshot, "depth", _check_snapshot)
+
+_LEVELS = msgspec.json.Decoder(list[Level], strict=False)
+
+read_trade = TRADE.alone
+read_agg_trade = AGG_TRADE.alone
+read_quote = QUOTE.alone
+read_depth = DEPTH.alone
+read_mark = MARK.alone
+read_kline = KLINE.alone
+read_snapshot = SNAPSHOT.alone
+
+
+def read_envelope(frame: Frame) -> Envelope:
+    """Read the outside of a frame; its content stays raw."""
+    return decode(_ENVELOPE, frame, "frame")
+
+
+def read_head(frame: Frame) -> Head:
+    """Read what tells the kind of a bare frame."""
+    return decode(_HEAD, frame, "frame")
+
+
+def read_levels(depth: DepthText) -> tuple[list[Level], list[Level]]:
+    """Read the levels of an update, bids and asks.
+
+    Errors
+    ------
+    FeedError
+        If there is one that cannot be used.
+    """
+    bids, asks = decode(_LEVELS, depth.bids, "depthUpdate.b"), decode(_LEVELS, depth.asks, "depthUpdate.a")
+    _check_levels("depthUpdate.b", bids)
+    _check_levels("depthUpdate.a", asks)
+    return bids, asks

@@ -1,0 +1,300 @@
+"""Mutated Binance frames through the handler and the real engine, and what came of them as a table.
+
+``python -m tests.chaos.fuzz_binance --frames 1000000``. The frames are recorded ones in their order (generated ones where
+there is no recording); every second one is damaged. The rest keeps the books alive, so that damage meets books in step. Snapshots
+come from a book that was never damaged, and are damaged themselves now and then. Allowed is a FeedError that names field, value
+and what was expected; never anything else, never a number the engine may not have, never a crossed book that the engine believes.
+"""
+
+from __future__ import annotations
+
+import gzip
+import json
+import re
+from collections import Counter
+from collections.abc import Callable, Iterator
+from itertools import chain, cycle, islice
+from pathlib import Path
+from typing import Any
+
+import click
+import msgspec
+import numpy as np
+from rich.console import Console
+from rich.table import Table
+
+from shared.clock import NS_PER_MS, ManualClock, SystemClock
+from shared.errors import FeedError
+from shared.paths import project_root
+from trader.engine.engine import Engine
+from trader.engine.state import new_state
+from trader.engine.warmup import warm_up
+from trader.feeds.binance.handler import BinanceHandler
+from trader.feeds.binance.messages import read_envelope
+from trader.feeds.binance.venue import Market
+from trader.feeds.stats import FeedStats
+from trader.market.book import is_crossed
+from trader.simulator.generated import GeneratedSource
+from trader.simulator.recorded_book import DepthSnapshot, DepthUpdate, RecordedBook
+from trader.simulator.source import Frame
+from trader.simulator.source import Market as SimulatedMarket
+
+SYMBOL = "BTCUSDT"
+RECORDED = {"spot": "binance_spot_raw_ws_2024", "usdm": "binance_usdm_raw_ws_2024"}
+SINGLE = "binance_wire_frames_2026"
+SOURCE_FRAMES = 20_000  # of a recording, played again and again; ids then step back, as after a restart of the venue
+SNAPSHOT_EVERY = 40  # frames between two answers to a wish for a snapshot
+DOCUMENTED = re.compile(r"^[\w.\[\] @:']+: was .+, expected .+|^[\w.\[\]]+: was .+, .+", re.DOTALL)
+WEIRD: tuple[Any, ...] = (
+    None, True, -1, 0, 1e308, "nan", "inf", "-1", "", "1e400", "0x10", 2**63, -(2**63), 2**64, 10**30, [], {}, [[]], [["1"]],
+    [["1", "2", "3"]], [[None, None]], "\ud7ff", "0.00000000", "BTCUSDT", "ETHUSDT", "depthUpdate", "serverShutdown",
+)  # fmt: skip
+
+
+class Outcome(msgspec.Struct):
+    """What a fuzz of one market came to."""
+
+    market: str
+    frames: int = 0
+    mutated: int = 0
+    refused: int = 0
+    rows: int = 0
+    breaks: int = 0
+    crossed_refused: int = 0
+    resyncs: int = 0
+    silently_crossed: int = 0
+    undocumented: list[str] = msgspec.field(default_factory=list)
+    handler_s: float = 0.0
+    total_s: float = 0.0
+
+
+class Mutator:
+    """Damages frames; everything comes from one seeded generator."""
+
+    def __init__(self, rng: np.random.Generator) -> None:
+        self._rng = rng
+        self._earlier: list[bytes] = [b"{}"]
+        self._ways: tuple[Callable[[bytes], bytes], ...] = (
+            self._flip, self._digit, self._digit, self._cut, self._insert, self._repeat_part, self._field, self._field,
+            self._drop, self._earlier_one, self._level,
+        )  # fmt: skip
+
+    def damage(self, frame: bytes) -> bytes:
+        """Return the frame damaged in one of the ways."""
+        damaged = self._ways[self._below(len(self._ways))](frame)
+        if self._below(64) == 0:
+            self._earlier = [*self._earlier[-31:], frame]
+        return damaged
+
+    def _below(self, limit: int) -> int:
+        return int(self._rng.integers(limit))
+
+    def _flip(self, frame: bytes) -> bytes:
+        at = self._below(len(frame))
+        return frame[:at] + bytes([frame[at] ^ (1 << self._below(8))]) + frame[at + 1 :]
+
+    def _digit(self, frame: bytes) -> bytes:
+        """One wrong digit: the frame stays well-formed, and mostly plausible."""
+        at = self._below(len(frame))
+        for i in range(at, min(at + 400, len(frame))):
+            if 48 <= frame[i] <= 57:
+                return frame[:i] + b"%d" % self._below(10) + frame[i + 1 :]
+        return frame
+
+    def _cut(self, frame: bytes) -> bytes:
+        return frame[: self._below(len(frame))]
+
+    def _insert(self, frame: bytes) -> bytes:
+        at = self._below(len(frame))
+        return frame[:at] + self._rng.bytes(1 + self._below(8)) + frame[at:]
+
+    def _repeat_part(self, frame: bytes) -> bytes:
+        at = self._below(len(frame))
+        until = min(len(frame), at + self._below(40))
+        return frame[:until] + frame[at:until] + frame[until:]
+
+    def _field(self, frame: bytes) -> bytes:
+        """Another value, or none, for one field."""
+        whole = msgspec.json.decode(frame)
+        data = whole.get("data", whole)
+        keys = list(data)
+        key = keys[self._below(len(keys))]
+        inner = data[key] if isinstance(data[key], dict) and data[key] else data
+        name = key if inner is data else list(inner)[self._below(len(inner))]
+        if self._below(4) == 0:
+            del inner[name]
+        else:
+            inner[name] = WEIRD[self._below(len(WEIRD))]
+        return json.dumps(whole).encode()
+
+    def _level(self, frame: bytes) -> bytes:
+        """Another price or quantity, absurd or just on the other side of the book, for one level."""
+        whole = msgspec.json.decode(frame)
+        data = whole.get("data", whole)
+        side = data.get("ab"[self._below(2)])
+        if not isinstance(side, list) or not side:
+            return self._digit(frame)
+        level = side[self._below(len(side))]
+        moved = f"{float(level[0]) * (0.98 + 0.04 * self._rng.random())}"
+        other: tuple[Any, ...] = ("nan", "-5", "1e309", "0", None, "60000", "63000", [], "1" * 400, moved)
+        level[self._below(2)] = other[self._below(len(other))]
+        return json.dumps(whole).encode()
+
+    def _drop(self, _frame: bytes) -> bytes:
+        return b""
+
+    def _earlier_one(self, frame: bytes) -> bytes:
+        return self._earlier[self._below(len(self._earlier))] if self._below(2) else frame + b"\n" + frame
+
+
+def source_frames(market: Market) -> tuple[list[bytes], bool]:
+    """Return real frames in their order, and whether they were recorded."""
+    folder = project_root().parent / "shared" / "data"
+    if (folder / RECORDED[market]).is_dir():
+        frames = list(islice(_recorded(folder / RECORDED[market]), SOURCE_FRAMES))
+        single = [line for path in sorted((folder / SINGLE).glob("*.jsonl")) for line in path.read_bytes().splitlines()]
+        every = max(1, len(frames) // (4 * len(single))) if market == "usdm" and single else len(frames) + 1
+        for place, line in zip(range(every, len(frames), every), cycle(single), strict=False):
+            frames[place] = line if b"depth" not in line else frames[place]
+        return frames, True
+    source = GeneratedSource(SimulatedMarket(market), [SYMBOL], 1, 1_700_000_000 * 10**9, 600.0)
+    made = (b'{"stream":"%s","data":%s}' % (i.stream.encode(), i.payload) for i in source.items() if isinstance(i, Frame))
+    return list(islice(made, SOURCE_FRAMES)), False
+
+
+def _recorded(folder: Path) -> Iterator[bytes]:
+    for path in sorted(folder.glob("*.gz")):
+        with gzip.open(path) as lines:
+            for line in lines:
+                frame = line.rstrip(b"\r\n").partition(b" ")[2]
+                yield frame
+
+
+class Fuzz:
+    """One market under fire."""
+
+    def __init__(self, market: Market, seed: int) -> None:
+        self._rng = np.random.default_rng(seed)
+        self._mutator = Mutator(self._rng)
+        self._stats = FeedStats()
+        self._clock = ManualClock()
+        self._wall = SystemClock()
+        self._handler = BinanceHandler(market, [SYMBOL], "trade", self._clock, self._stats)
+        self._engine = Engine(new_state(1, 100_000.0))
+        self._true = RecordedBook()
+        self._last_error = ""
+        self.outcome = Outcome(market)
+
+    def run(self, frames: int) -> Outcome:
+        """Send until ``frames`` have been damaged."""
+        market: Any = self.outcome.market
+        source, _ = source_frames(market)
+        begun_ns = self._wall.monotonic_ns()
+        for number, frame in enumerate(chain.from_iterable(cycle([source]))):
+            if self.outcome.mutated >= frames:
+                break
+            self._clock.advance(NS_PER_MS)
+            if b'"lastUpdateId"' in frame[:40]:
+                self._true.load(msgspec.json.decode(frame, type=DepthSnapshot))
+                continue
+            self._follow(frame)
+            sent = frame
+            if self._rng.random() < 0.5:
+                sent = self._mutator.damage(frame)
+                self.outcome.mutated += 1
+            if sent:
+                self._send(sent)
+            if number % SNAPSHOT_EVERY == 0 and self._handler.snapshots_wanted():
+                self._snapshot()
+        self._sum_up(begun_ns)
+        return self.outcome
+
+    def _follow(self, frame: bytes) -> None:
+        """Keep the true book, which snapshots are taken from."""
+        if b"@depth@" in frame[:40]:
+            self._true.apply(msgspec.json.decode(bytes(read_envelope(frame).data), type=DepthUpdate))
+
+    def _send(self, frame: bytes) -> None:
+        self.outcome.frames += 1
+        begun_ns = self._wall.monotonic_ns()
+        try:
+            self._handler.on_frame(frame)
+            rows = self._handler.take()
+        except Exception as error:  # noqa: BLE001 - that there is none is what is being found out
+            self.outcome.undocumented.append(f"{type(error).__name__}: {error} at {frame[:200]!r}")
+            return
+        self.outcome.handler_s += (self._wall.monotonic_ns() - begun_ns) / 1e9
+        self._check_words()
+        if rows.size:
+            self._believe(rows, frame)
+
+    def _check_words(self) -> None:
+        error = self._stats.last_error
+        if error != self._last_error:
+            self._last_error = error
+            if not DOCUMENTED.match(error):
+                self.outcome.undocumented.append(error)
+
+    def _believe(self, rows: Any, frame: bytes) -> None:
+        """Let the engine take the rows, and look at what it then holds for true."""
+        numbers = np.array([rows[name] for name in "abcd"])
+        if not np.isfinite(numbers).all() or (rows["a"][rows["kind"] <= 4] < 0.0).any():
+            self.outcome.undocumented.append(f"rows {rows[:3]} of {frame[:200]!r}")
+        self.outcome.rows += len(rows)
+        self._engine.process(rows)
+        symbol = self._engine.state[0]["symbols"][0]
+        if symbol["book_valid"] and symbol["book_count"].all() and is_crossed(symbol):
+            self.outcome.silently_crossed += 1
+
+    def _snapshot(self) -> None:
+        bids, asks = self._true.levels(1000)
+        body = msgspec.json.encode({"lastUpdateId": self._true.update_id, "bids": bids, "asks": asks})
+        if self._rng.random() < 0.25:
+            body = self._mutator.damage(body)
+        try:
+            self._handler.on_snapshot(SYMBOL, body)
+        except FeedError as error:
+            if not DOCUMENTED.match(str(error)):
+                self.outcome.undocumented.append(str(error))
+        rows = self._handler.take()
+        if rows.size:
+            self._believe(rows, body)
+
+    def _sum_up(self, begun_ns: int) -> None:
+        outcome, stats = self.outcome, self._stats
+        outcome.refused, outcome.breaks, outcome.resyncs = stats.bad_messages, stats.chain_breaks, stats.resyncs
+        outcome.crossed_refused = stats.crossed_books
+        outcome.total_s = (self._wall.monotonic_ns() - begun_ns) / 1e9
+
+
+def fuzz(market: Market, frames: int, seed: int = 1) -> Outcome:
+    """Send ``frames`` damaged frames of a market, and as many whole ones."""
+    return Fuzz(market, seed).run(frames)
+
+
+@click.command()
+@click.option("--frames", default=1_000_000, show_default=True, help="Damaged frames of each market.")
+@click.option("--seed", default=1, show_default=True)
+def main(*, frames: int, seed: int) -> None:
+    """Fuzz the handlers of both markets and print what came of it."""
+    table = Table("market", "frames", "damaged", "refused", "chain breaks", "crossed, refused", "resyncs", "silently crossed",
+                  "undocumented", "handler frames/s", "all s")  # fmt: skip
+    markets: tuple[Market, ...] = ("spot", "usdm")
+    problems: Counter[str] = Counter()
+    warm_up(SystemClock(), click.echo)
+    for market in markets:
+        found = fuzz(market, frames, seed)
+        problems.update(found.undocumented)
+        counts = (found.frames, found.mutated, found.refused, found.breaks, found.crossed_refused, found.resyncs,
+                  found.silently_crossed, len(found.undocumented))  # fmt: skip
+        table.add_row(
+            market, *(f"{count:,}" for count in counts), f"{found.frames / found.handler_s:,.0f}", f"{found.total_s:.0f}"
+        )
+    console = Console(width=170)
+    console.print(table)
+    for text, count in problems.most_common(10):
+        console.print(f"{count} × {text}", markup=False)
+
+
+if __name__ == "__main__":
+    main()
