@@ -65,7 +65,7 @@ def pivot(rows: list[dict[str, str]]) -> Table:
     table = Table(box=None, pad_edge=False)
     table.add_column("call", no_wrap=True)
     for client in clients:
-        table.add_column("\n".join(client.split()), justify="center")
+        table.add_column("\n".join(client.replace("-", " ").split()), justify="center", min_width=6)
     for call in dict.fromkeys(row["call"] for row in rows):
         found = {_short(row["client"]): row["result"] for row in rows if row["call"] == call}
         table.add_row(call, *(found.get(client, "") for client in clients))
@@ -86,7 +86,7 @@ def main(environments: Path, *wanted: str) -> int:
         for market in markets if python.exists() else ():
             with tempfile.TemporaryDirectory() as folder, exchange(market, Path(folder)) as port:
                 rows += run(str(python), module, port, market)
-    console = Console(width=130)
+    console = Console(width=150)
     console.print(pivot(rows))
     for row in rows:
         if row["result"] != "ok":

@@ -104,10 +104,10 @@ class TradingRoutes:
             raise missing
         return order
 
-    def cancel_order(self, caller: Caller, order: Order) -> Order:
+    def cancel_order(self, caller: Caller, order: Order, cancel_id: str = "") -> Order:
         """Cancel an order."""
         try:
-            return self.venue.cancel(caller.account, order)
+            return self.venue.cancel(caller.account, order, cancel_id)
         except Rejected as rejected:
             raise refusal(self.source.market, rejected.reason) from None
 

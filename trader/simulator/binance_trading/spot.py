@@ -95,8 +95,7 @@ class SpotRoutes(TradingRoutes):
     def cancel(self, caller: Caller) -> object:
         """DELETE order."""
         order = self.found(caller, missing=refusal(Market.SPOT, Reason.UNKNOWN_ORDER))
-        cancel_id = caller.params.client_id("newClientOrderId") or self.fresh_id("cancel")
-        return bodies.canceled(self.cancel_order(caller, order), cancel_id)
+        return bodies.canceled(self.cancel_order(caller, order, caller.params.client_id("newClientOrderId")))
 
     def replace(self, caller: Caller) -> object:
         """POST order/cancelReplace in mode STOP_ON_FAILURE."""
@@ -107,7 +106,7 @@ class SpotRoutes(TradingRoutes):
         order = self.cancel_order(caller, self.found(chosen, missing=refusal(Market.SPOT, Reason.UNKNOWN_ORDER)))
         new = self.place_order(caller)
         answers = {
-            "cancelResponse": bodies.canceled(order, self.fresh_id("cancel")),
+            "cancelResponse": bodies.canceled(order),
             "newOrderResponse": bodies.placed(new, "RESULT"),
         }
         return {"cancelResult": "SUCCESS", "newOrderResult": "SUCCESS", **answers}
@@ -121,7 +120,7 @@ class SpotRoutes(TradingRoutes):
         orders = self.venue.cancel_all(caller.account, self.symbol(caller))
         if not orders:
             raise refusal(Market.SPOT, Reason.UNKNOWN_ORDER)
-        return [bodies.canceled(order, self.fresh_id("cancel")) for order in orders]
+        return [bodies.canceled(order) for order in orders]
 
     def all_orders(self, caller: Caller) -> object:
         """GET allOrders."""

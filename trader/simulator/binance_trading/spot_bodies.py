@@ -98,14 +98,14 @@ def queried(order: Order) -> Body:
     }
 
 
-def canceled(order: Order, cancel_id: str) -> Body:
+def canceled(order: Order) -> Body:
     """Return the answer to a cancel, which has a client id of its own."""
     return {
         "symbol": order.symbol,
         "origClientOrderId": order.request.client_id,
         "orderId": order.order_id,
         "orderListId": -1,
-        "clientOrderId": cancel_id,
+        "clientOrderId": order.cancel_id,
         "transactTime": order.updated_ns // NS_PER_MS,
         **order_core(order),
         "selfTradePreventionMode": _STP,

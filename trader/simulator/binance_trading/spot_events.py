@@ -33,7 +33,7 @@ def execution_report(event: OrderEvent, event_ms: int) -> Body:
         "e": "executionReport",
         "E": event_ms,
         "s": order.symbol,
-        "c": f"cancel{order.order_id}" if is_cancel else request.client_id,
+        "c": order.cancel_id if is_cancel else request.client_id,
         "S": str(order.side),
         "o": order_type(order),
         "f": time_in_force(order),

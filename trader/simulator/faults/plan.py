@@ -112,10 +112,18 @@ class FaultPlan:
         while self._held and self._held[0][0] <= frame.ns:
             yield from self._pass(self._held.popleft()[1])
         late = self._concerned(Kind.DELAY, frame)
-        if late is not None:
-            self._held.append((frame.ns + int(late.delay_s * NS_PER_S), frame))
+        before = max((due for due, held in self._held if held.stream == frame.stream), default=0)
+        if late is not None or before:  # who comes after a late one waits behind it: late is not out of order
+            due_ns = frame.ns + (int(late.delay_s * NS_PER_S) if late is not None else 0)
+            self._hold(max(due_ns, before), frame)
             return
         yield from self._pass(frame)
+
+    def _hold(self, due_ns: int, frame: Outgoing) -> None:
+        place = len(self._held)
+        while place and self._held[place - 1][0] > due_ns:
+            place -= 1
+        self._held.insert(place, (due_ns, frame))
 
     def _pass(self, frame: Outgoing) -> Iterator[Outgoing]:
         if self._concerned(Kind.SILENCE, frame) or self._concerned(Kind.GAP, frame):

@@ -93,7 +93,9 @@ class HyperliquidTrading:
 
     def take(self, item: Told) -> None:
         """Let what the market says work on the orders."""
-        if isinstance(item.value, Quote):
+        if isinstance(item.value, Book) and item.coin in self.venue.specs:
+            self.venue.view(item.coin).forget_levels()
+        elif isinstance(item.value, Quote):
             bid, ask = item.value.bbo
             self.venue.on_touch(item.coin, _pair(bid), _pair(ask))
         elif isinstance(item.value, list):

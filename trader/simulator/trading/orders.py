@@ -145,6 +145,7 @@ class Order:
     queue_ahead: Decimal = ZERO
     is_waiting: bool = False
     triggered_ns: int = 0
+    cancel_id: str = ""  # the name the request that cancelled it had
     fills: list[Fill] = field(default_factory=list)
 
     @property

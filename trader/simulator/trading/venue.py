@@ -92,10 +92,11 @@ class TradingVenue:
         self._enter(account, order)
         return order
 
-    def cancel(self, account: Account, order: Order) -> Order:
-        """Cancel an open order, or raise Rejected."""
+    def cancel(self, account: Account, order: Order, cancel_id: str = "") -> Order:
+        """Cancel an open order, or raise Rejected; ``cancel_id`` names the request."""
         if not order.is_open:
             raise Rejected(Reason.UNKNOWN_ORDER)
+        order.cancel_id = cancel_id or f"cancel{order.order_id}"
         self._end(order, Status.CANCELED, Execution.CANCELED)
         account.updated_ns = self.now_ns()
         return order
@@ -163,7 +164,10 @@ class TradingVenue:
         if not order.is_open:
             account.ledger.release(order)
         self._tell(order, Execution.TRADE, fill)
-        symbols = (order.symbol,) if isinstance(account.ledger, MarginLedger) else ()
+        symbols: tuple[str, ...] = ()
+        if isinstance(account.ledger, MarginLedger):
+            symbols = (order.symbol,)
+            account.ledger.position(order.symbol).updated_ns = now
         self._emit(AccountEvent(account.name, "order", account.ledger.assets_of(order.symbol), symbols, now))
 
     def expire(self, order: Order) -> None:
