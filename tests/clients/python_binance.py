@@ -63,8 +63,8 @@ async def stream(market: str) -> int:
     spot = market == "spot"
     trades = sockets.trade_socket("BTCUSDT") if spot else sockets.aggtrade_futures_socket("BTCUSDT")
     await report.await_("trades", lambda: first(trades))
-    depth = sockets.depth_socket("BTCUSDT") if spot else sockets.futures_depth_socket("BTCUSDT", depth="")
-    await report.await_("order book diffs", lambda: first(depth))
+    depth = sockets.depth_socket("BTCUSDT") if spot else sockets.futures_depth_socket("BTCUSDT")
+    await report.await_("order book", lambda: first(depth))
     user = sockets.user_socket() if spot else sockets.futures_user_socket()
     async with user as open_socket:
         await asyncio.sleep(1.0)

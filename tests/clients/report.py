@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 KEY, SECRET = "client-key", "client-secret"
 # The published test key of Hyperliquid's own signing vectors; it owns nothing anywhere.
 WALLET_KEY = "0x" + "0123456789" * 6 + "0123"
+WALLET = "0x14791697260E4c9A71f18484C9f997B308e59325"
 
 
 @dataclass

@@ -18,15 +18,18 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from tests.clients.report import KEY, SECRET
+from tests.clients.report import KEY, SECRET, WALLET
 
 # environment ("" is this one), module, markets
 CLIENTS = (
     ("", "ccxt_binance", ("spot", "usdm")),
     ("python-binance", "python_binance", ("spot", "usdm")),
     ("binance-sdk", "binance_sdk", ("spot", "usdm")),
+    ("", "ccxt_hyperliquid", ("hyperliquid",)),
+    ("hyperliquid", "hyperliquid_sdk", ("hyperliquid",)),
 )
-_ACCOUNT = {"name": "client", "key": KEY, "secret": SECRET, "balances": {"USDT": "100000", "BTC": "1"}}
+_KEYS = {"key": KEY, "secret": SECRET, "address": WALLET}
+_ACCOUNT = _KEYS | {"name": "client", "balances": {"USDT": "100000", "USDC": "100000", "BTC": "1"}}
 _LONGEST_S = 120.0
 
 
@@ -37,7 +40,7 @@ def exchange(market: str, folder: Path) -> Iterator[int]:
     accounts.write_text(json.dumps({"accounts": [_ACCOUNT]}))
     accounts.chmod(0o600)
     command = [sys.executable, "-m", "trader.simulator.cli", "--market", market, "--accounts", str(accounts), "--json"]
-    symbols = ["--symbols", "BTCUSDT", "--instance", f"clients{os.getpid()}"]
+    symbols = ["--symbols", "BTC" if market == "hyperliquid" else "BTCUSDT", "--instance", f"clients{os.getpid()}"]
     with subprocess.Popen([*command, *symbols], stdout=subprocess.PIPE) as process:
         assert process.stdout is not None
         try:
@@ -73,10 +76,12 @@ def _short(client: str) -> str:
     return client.removesuffix(" REST").replace(" WebSocket", " WS")
 
 
-def main(environments: Path) -> int:
-    """Run every client there is an environment for, print the table."""
+def main(environments: Path, *wanted: str) -> int:
+    """Run every client there is an environment for (or only the ``wanted`` modules), print the table."""
     rows: list[dict[str, str]] = []
     for environment, module, markets in CLIENTS:
+        if wanted and module not in wanted:
+            continue
         python = Path(sys.executable) if not environment else environments / environment / "bin" / "python"
         for market in markets if python.exists() else ():
             with tempfile.TemporaryDirectory() as folder, exchange(market, Path(folder)) as port:
@@ -92,4 +97,4 @@ def main(environments: Path) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(min(100, main(Path(sys.argv[1] if len(sys.argv) > 1 else ".venv-clients"))))
+    sys.exit(min(100, main(Path(sys.argv[1] if len(sys.argv) > 1 else ".venv-clients"), *sys.argv[2:])))

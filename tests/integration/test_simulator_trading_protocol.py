@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import base64
-import hashlib
-import hmac
 import json
 import urllib.error
 import urllib.request
@@ -14,11 +11,10 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlencode
 
 import pytest
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from websockets.asyncio.client import connect
 
 from shared.clock import SystemClock
+from tests.signed_client import ENTRIES, ed25519, signature
 from trader.simulator.binance_trading.errors import ApiError
 from trader.simulator.binance_trading.limits import RequestBudget
 from trader.simulator.binance_trading.signing import Keyring
@@ -30,13 +26,6 @@ from trader.simulator.trading.accounts_file import AccountEntry
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-PRIVATE = Ed25519PrivateKey.from_private_bytes(bytes(range(32)))
-PEM = PRIVATE.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode()
-ENTRIES = (
-    AccountEntry(name="a", key="ka", secret="sa", balances={"USDT": Decimal(100_000), "BTC": Decimal(1)}),  # noqa: S106
-    AccountEntry(name="b", key="kb", ed25519=PEM, balances={"USDT": Decimal(50_000)}),
-    AccountEntry(name="c", key="kc", secret="sc", may_trade=False),  # noqa: S106
-)
 PREFIX = {Market.SPOT: "/api/v3", Market.USDM: "/fapi/v1"}
 
 
@@ -48,9 +37,7 @@ class Caller:
         self.server = server
 
     def sign(self, payload: str, key: str) -> str:
-        if key == "kb":
-            return quote(base64.b64encode(PRIVATE.sign(payload.encode())).decode(), safe="")
-        return hmac.new(f"s{key[1:]}".encode(), payload.encode(), hashlib.sha256).hexdigest()
+        return quote(ed25519(payload), safe="") if key == "kb" else signature(payload, key)
 
     async def now_ms(self) -> int:
         return int((await self.call("GET", "/time", key=""))[1]["serverTime"])
@@ -196,8 +183,8 @@ def test_an_ed25519_session_logs_on_and_needs_no_more_signatures() -> None:
     async def act(caller: Caller) -> None:
         async with connect(f"ws://127.0.0.1:{caller.port}/ws-api/v3") as ws:
             stamp = await caller.now_ms()
-            signature = base64.b64encode(PRIVATE.sign(f"apiKey=kb&timestamp={stamp}".encode())).decode()
-            params: dict[str, object] = {"apiKey": "kb", "timestamp": stamp, "signature": signature}
+            signed = ed25519(f"apiKey=kb&timestamp={stamp}")
+            params: dict[str, object] = {"apiKey": "kb", "timestamp": stamp, "signature": signed}
             await ws.send(json.dumps({"id": 1, "method": "session.logon", "params": params}))
             assert json.loads(await ws.recv())["result"]["apiKey"] == "kb"
             await ws.send(json.dumps({"id": 2, "method": "userDataStream.subscribe"}))
@@ -253,7 +240,8 @@ def test_a_conditional_order_lives_apart_until_it_fires() -> None:
         assert caller.server.trading is not None
         caller.server.trading.venue.on_print("BTCUSDT", bid * Decimal("0.89") // 1, Decimal(1), buyer_is_maker=True)
         assert (await caller.signed("GET", "/algoOrder", clientAlgoId="guard"))[1]["algoStatus"] == "FINISHED"
-        risk = (await caller.signed("GET", "/fapi/v3/positionRisk", symbol="BTCUSDT"))[1]
+        assert (await caller.signed("GET", "/fapi/v3/positionRisk", symbol="BTCUSDT"))[1] == []  # version 3 leaves the flat out
+        risk = (await caller.signed("GET", "/fapi/v2/positionRisk", symbol="BTCUSDT"))[1]
         assert Decimal(risk[0]["positionAmt"]) == 0
 
     serve(Market.USDM, act)
@@ -287,3 +275,17 @@ def test_ignoring_429_gets_the_address_banned() -> None:
     statuses = [status() for _ in range(30)]
     assert statuses[:7] == [200] * 6 + [429]
     assert statuses[-1] == 418
+
+
+@pytest.mark.parametrize(("market", "path"), [("spot", "/stream"), ("usdm", "/public/stream")])
+def test_small_books_are_the_top_of_the_large_one(market: str, path: str) -> None:
+    async def act(caller: Caller) -> None:
+        async with connect(f"ws://127.0.0.1:{caller.port}{path}?streams=btcusdt@depth5@100ms") as ws:
+            message = json.loads(await ws.recv())
+        data = message["data"]
+        bids, asks = (data["bids"], data["asks"]) if market == "spot" else (data["b"], data["a"])
+        assert message["stream"] == "btcusdt@depth5@100ms"
+        assert (len(bids), len(asks)) == (5, 5)
+        assert Decimal(bids[0][0]) < Decimal(asks[0][0])
+
+    serve(Market(market), act)

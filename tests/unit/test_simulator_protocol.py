@@ -116,6 +116,7 @@ def test_another_cadence_of_the_same_depth_is_served_and_everything_else_is_sile
     assert resolve("btcusdt@depth@100ms", carried) == "btcusdt@depth@0ms"
     assert resolve("btcusdt@depth", carried) == "btcusdt@depth@0ms"
     assert resolve("btcusdt@depth@7ms", carried) is None
-    assert resolve("btcusdt@depth20", carried) is None
+    assert resolve("btcusdt@depth20@100ms", carried) == "btcusdt@depth20"  # made of the book
+    assert resolve("btcusdt@depth7", carried) is None
     assert resolve("BTCUSDT@trade", carried) is None
     assert resolve("btcusdt@aggTrade", carried) is None

@@ -171,7 +171,15 @@ def _server(source: Source | Flow, options: ServerOptions, clock: Clock, book_ev
     if isinstance(source, Flow):
         from trader.simulator.hyperliquid.server import HyperliquidOptions, HyperliquidServer
 
-        theirs = HyperliquidOptions(options.port, options.speed, options.once, book_every_s=book_every_s)
+        theirs = HyperliquidOptions(
+            options.port,
+            options.speed,
+            options.once,
+            book_every_s=book_every_s,
+            accounts=options.accounts,
+            faults=options.faults,
+            tell_fault=options.tell_fault,
+        )
         return HyperliquidServer(source, theirs, clock)
     from trader.simulator.server import SimulatorServer
 

@@ -6,7 +6,7 @@ import asyncio
 import http
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from typing import cast
+from typing import Protocol, cast
 
 import h11
 from websockets.asyncio.server import ServerConnection
@@ -44,6 +44,14 @@ class HttpAnswer:
     lost: bool = False
 
 
+class Closable(Protocol):
+    """Something open that a server closes when it ends."""
+
+    def close(self) -> None:
+        """Close it."""
+        ...
+
+
 HttpHandler = Callable[[HttpRequest], Awaitable[HttpAnswer]]
 
 
@@ -60,7 +68,7 @@ class HttpConnection(asyncio.Protocol):
         Holds the connection while it is open.
     """
 
-    def __init__(self, handler: HttpHandler, upgrade: Callable[[bytes], None], alive: set[HttpConnection]) -> None:
+    def __init__(self, handler: HttpHandler, upgrade: Callable[[bytes], None], alive: set[Closable]) -> None:
         self._alive = alive
         self._handler = handler
         self._upgrade = upgrade
@@ -167,16 +175,17 @@ def _head(request: h11.Request) -> bytes:
 class SharedConnection(ServerConnection):
     """A connection whose first request decides what it is: an upgrade stays here, anything else becomes HTTP.
 
-    Subclasses set :attr:`http_handler`, and :attr:`http_alive`, which holds the open plain connections.
+    Subclasses set :attr:`http_handler`, and :attr:`http_alive`, which holds what is open and no WebSocket.
     """
 
     http_handler: HttpHandler
-    http_alive: set[HttpConnection]
+    http_alive: set[Closable]
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Wait for the first request before the WebSocket side begins."""
         self._undecided: bytearray | None = bytearray()
         self._raw = cast("asyncio.Transport", transport)
+        self.http_alive.add(self._raw)
 
     def data_received(self, data: bytes) -> None:
         """Collect the first request's head, then hand over."""
@@ -188,6 +197,7 @@ class SharedConnection(ServerConnection):
         if not end and len(self._undecided) <= _LONGEST_HEAD:
             return
         received, self._undecided = bytes(self._undecided), None
+        self.http_alive.discard(self._raw)
         if b"\r\nupgrade: websocket" in head.lower():
             self._become_websocket(received)
             return
@@ -208,11 +218,12 @@ class SharedConnection(ServerConnection):
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Pass the loss on, unless nothing has begun."""
+        self.http_alive.discard(self._raw)
         if self._undecided is None:
             super().connection_lost(exc)
 
 
-def shared_connection(handler: HttpHandler, alive: set[HttpConnection]) -> type[SharedConnection]:
+def shared_connection(handler: HttpHandler, alive: set[Closable]) -> type[SharedConnection]:
     """Return a connection class for ``websockets.serve(create_connection=...)`` whose plain requests go to ``handler``."""
 
     async def call(request: HttpRequest) -> HttpAnswer:

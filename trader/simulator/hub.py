@@ -140,6 +140,10 @@ class Hub:
             except ConnectionClosed:
                 self.drop(subscriber)
 
+    def follows(self, stream: str) -> bool:
+        """Whether somebody follows ``stream``."""
+        return stream in self._index
+
     def depth_symbols(self) -> set[str]:
         """Symbols of which somebody follows a diff depth stream."""
         return {symbol_of(name) for name in self._index if kind_of(name) == "depth"}

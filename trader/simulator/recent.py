@@ -20,15 +20,18 @@ class RecentFrames:
 
     def __init__(self) -> None:
         self._lists: defaultdict[tuple[str, str], deque[bytes]] = defaultdict(lambda: deque(maxlen=_KEPT))
+        self._places: dict[str, tuple[str, str]] = {}  # of a stream: taking names apart costs more than keeping a frame
         self._latest: dict[tuple[str, str], bytes] = {}
 
     def take(self, frame: Frame) -> None:
         """Keep a frame that may be asked for."""
-        kind = kind_of(frame.stream)
-        if kind in _LISTS:
-            self._lists[symbol_of(frame.stream), kind].append(frame.payload)
-        elif kind in _LATEST:
-            self._latest[symbol_of(frame.stream), kind] = frame.payload
+        place = self._places.get(frame.stream)
+        if place is None:
+            place = self._places[frame.stream] = (symbol_of(frame.stream), kind_of(frame.stream))
+        if place[1] in _LISTS:
+            self._lists[place].append(frame.payload)
+        elif place[1] in _LATEST:
+            self._latest[place] = frame.payload
 
     def last(self, symbol: str, kind: str, count: int) -> list[bytes]:
         """Return up to ``count`` newest payloads of ``kind``, oldest first."""

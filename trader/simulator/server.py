@@ -21,13 +21,14 @@ from trader.simulator.binance_trading.limits import RequestBudget
 from trader.simulator.binance_trading.ws_api import WsApiSession
 from trader.simulator.faults.closing import cut, send_quietly
 from trader.simulator.faults.faulty_source import FaultySource
-from trader.simulator.faults.plan import USER, Change, FaultPlan
+from trader.simulator.faults.plan import USER, Change, FaultPlan, Outgoing
 from trader.simulator.faults.script import Fault, Kind, Script
 from trader.simulator.front import Front
 from trader.simulator.gate import SnapshotGate
-from trader.simulator.http_front import HttpConnection, shared_connection
+from trader.simulator.http_front import Closable, shared_connection
 from trader.simulator.hub import Hub, Subscriber
 from trader.simulator.pacing import Pacer
+from trader.simulator.partial_depth import PartialDepth
 from trader.simulator.protocol import Endpoint, Reply, parse_endpoint
 from trader.simulator.public_rest import PublicRest
 from trader.simulator.recent import RecentFrames
@@ -112,6 +113,7 @@ class SimulatorServer:
         self._gate = SnapshotGate(source.gated, self._hub.depth_symbols, options.gate_deadline_s)
         budget = RequestBudget(source.market, clock)
         self._recent = RecentFrames()
+        self._partial = PartialDepth(source, self._hub.follows)
         rest = RestApi(source, self._gate, budget, PublicRest(source, self._recent))
         self.trading = BinanceTrading(source, options.accounts, budget, options.speed) if options.accounts else None
         if self.trading is not None and self._plan is not None:
@@ -121,7 +123,7 @@ class SimulatorServer:
         self._runs_by_itself = bool(options.accounts) and source.mode == "generated" and options.speed is not None
         self._server: Server | None = None
         self._flow: asyncio.Task[None] | None = None
-        self._plain: set[HttpConnection] = set()
+        self._plain: set[Closable] = set()
         self._api_sockets: set[ServerConnection] = set()
         self.port = 0
 
@@ -155,6 +157,19 @@ class SimulatorServer:
         for connection in list(self._plain):
             connection.close()
 
+    async def flowed(self) -> None:
+        """Return when the flow has ended; raise what broke it."""
+        if self._flow is not None:
+            await asyncio.shield(self._flow)
+
+    def venue_ms(self) -> int:
+        """Return the time the venue tells its clients, milliseconds since the epoch."""
+        return self._source.server_time_ms()
+
+    def fault(self, kind: Kind) -> Fault | None:
+        """Return a fault of ``kind`` that is at work."""
+        return self._plan.active(kind) if self._plan is not None else None
+
     async def finished(self) -> None:
         """Return when there is nothing left to do (only with ``once``); raise what broke the flow."""
         if self._flow is not None:
@@ -187,11 +202,17 @@ class SimulatorServer:
         if self.trading is not None:  # orders meet the true market; what clients see of it may be damaged below
             self.trading.take(frame)
             await self.trading.user_data.flush()
+        for public in (frame, *self._partial.frames(frame)):
+            await self._deliver(public)
+
+    async def _deliver(self, frame: Frame) -> None:
         if self._plan is None:
             await self._hub.deliver(frame)
             return
-        for sent in self._plan.frames(frame):
-            await self._hub.deliver(sent)
+        for sent in self._plan.frames(Outgoing(frame.ns, frame.stream, frame.payload, frame)):
+            whole: Frame = sent.origin
+            intact = sent.payload is whole.payload
+            await self._hub.deliver(whole if intact else whole._replace(payload=sent.payload, envelope=b""))
 
     async def _carry_out(self, change: Change) -> None:
         fault = change.fault

@@ -16,6 +16,7 @@ _SAME_CONTENT = {
     "depth": ("", "@100ms", "@0ms", "@250ms", "@500ms"),
     "markPrice": ("", "@1s"),
 }
+PARTIAL_LEVELS = (5, 10, 20)
 _PUBLIC_KINDS = ("bookTicker", "depth", "rpiDepth", "trade")
 
 
@@ -57,7 +58,15 @@ def resolve(name: str, carried: AbstractSet[str]) -> str | None:
         return name
     symbol, at, rest = name.partition("@")
     kind, more, cadence = rest.partition("@")
+    if kind.startswith("depth") and kind[5:].isdigit():
+        return _partial(symbol, int(kind[5:]), carried)
     spellings = _SAME_CONTENT.get(kind, ())
     if not at or (f"@{cadence}" if more else "") not in spellings:
         return None
     return next((other for s in spellings if (other := f"{symbol}@{kind}{s}") in carried), None)
+
+
+def _partial(symbol: str, levels: int, carried: AbstractSet[str]) -> str | None:
+    if levels not in PARTIAL_LEVELS or not any(f"{symbol}@depth{s}" in carried for s in _SAME_CONTENT["depth"]):
+        return None
+    return f"{symbol}@depth{levels}"

@@ -49,7 +49,7 @@ class UsdmRoutes(TradingRoutes):
             ("DELETE", v1 + "order"): Route(self.cancel, 1),
             ("POST", v1 + "batchOrders"): Route(self.place_batch, 5),
             ("DELETE", v1 + "batchOrders"): Route(self.cancel_batch, 1),
-            ("GET", v1 + "openOrder"): Route(self.query, 1),
+            ("GET", v1 + "openOrder"): Route(self.query_open, 1),
             ("GET", v1 + "openOrders"): Route(self.open_orders, 1),
             ("DELETE", v1 + "allOpenOrders"): Route(self.cancel_all, 1),
             ("GET", v1 + "allOrders"): Route(self.all_orders, 5),
@@ -64,13 +64,14 @@ class UsdmRoutes(TradingRoutes):
         }
 
     def _account_calls(self) -> dict[tuple[str, str], Route]:
-        v1, both = "/fapi/v1/", ("/fapi/v2/", "/fapi/v3/")
-        calls: dict[tuple[str, str], Route] = {}
-        for version in both:
-            calls["GET", version + "account"] = Route(self.account, 5)
-            calls["GET", version + "balance"] = Route(self.balance, 5)
-            calls["GET", version + "positionRisk"] = Route(self.position_risk, 5)
-        return calls | {
+        v1, v2, v3 = "/fapi/v1/", "/fapi/v2/", "/fapi/v3/"
+        return {
+            ("GET", v2 + "balance"): Route(self.balance, 5),
+            ("GET", v3 + "balance"): Route(self.balance, 5),
+            ("GET", v2 + "account"): Route(lambda caller: self.account(caller, self._all()), 5),
+            ("GET", v3 + "account"): Route(lambda caller: self.account(caller, self._engaged(caller)), 5),
+            ("GET", v2 + "positionRisk"): Route(lambda caller: self.position_risk(caller, self._all()), 5),
+            ("GET", v3 + "positionRisk"): Route(lambda caller: self.position_risk(caller, self._engaged(caller)), 5),
             ("POST", v1 + "leverage"): Route(self.leverage, 1),
             ("POST", v1 + "marginType"): Route(self.margin_type, 1),
             ("GET", v1 + "positionSide/dual"): Route(lambda _: {"dualSidePosition": False}, 30),
@@ -157,6 +158,13 @@ class UsdmRoutes(TradingRoutes):
     def query(self, caller: Caller) -> object:
         """GET order."""
         return self._body(self.found(caller, missing=no_such_order()))
+
+    def query_open(self, caller: Caller) -> object:
+        """GET openOrder."""
+        order = self.found(caller, missing=no_such_order())
+        if not order.is_open:
+            raise no_such_order()
+        return self._body(order)
 
     def cancel(self, caller: Caller) -> object:
         """DELETE order."""
@@ -255,19 +263,26 @@ class UsdmRoutes(TradingRoutes):
 
     # ---- account
 
-    def account(self, caller: Caller) -> object:
+    def account(self, caller: Caller, symbols: list[str]) -> object:
         """GET account."""
-        return bodies.account(caller.account, _ledger(caller), caller.entry)
+        return bodies.account(caller.account, _ledger(caller), caller.entry, symbols)
+
+    def _all(self) -> list[str]:
+        return list(self.source.specs)
+
+    def _engaged(self, caller: Caller) -> list[str]:
+        """Return the symbols with a position or an open order: version 3 leaves the others out."""
+        ledger, ordered = _ledger(caller), {order.symbol for order in caller.account.open_orders()}
+        return [symbol for symbol in self.source.specs if symbol in ordered or ledger.position(symbol).qty]
 
     def balance(self, caller: Caller) -> object:
         """GET balance."""
         return [bodies.balance(caller.account, _ledger(caller))]
 
-    def position_risk(self, caller: Caller) -> object:
+    def position_risk(self, caller: Caller, symbols: list[str]) -> object:
         """GET positionRisk."""
         ledger, wanted = _ledger(caller), self.optional_symbol(caller)
-        symbols = [wanted] if wanted else list(self.source.specs)
-        return [bodies.position_risk(ledger, symbol, ledger.position(symbol)) for symbol in symbols]
+        return [bodies.position_risk(ledger, symbol, ledger.position(symbol)) for symbol in symbols if wanted in {None, symbol}]
 
     def leverage(self, caller: Caller) -> object:
         """POST leverage."""

@@ -9,6 +9,7 @@ from trader.simulator.binance_trading.spot_bodies import eight
 from trader.simulator.trading.orders import ZERO, Fill, Order, TimeInForce
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from decimal import Decimal
 
     from trader.simulator.spec import SymbolSpec
@@ -139,15 +140,15 @@ def trade(fill: Fill, spec: SymbolSpec) -> Body:
     }
 
 
-def account(owner: Account, ledger: MarginLedger, entry: AccountEntry) -> Body:
-    """Return the account answer; a superset of versions 2 and 3."""
+def account(owner: Account, ledger: MarginLedger, entry: AccountEntry, symbols: Iterable[str]) -> Body:
+    """Return the account answer with the positions of ``symbols``; a superset of versions 2 and 3."""
     updated_ms = owner.updated_ns // NS_PER_MS
     asset = {"asset": ledger.asset} | margins(ledger, "") | {"marginAvailable": True, "updateTime": updated_ms}
     flags = {
         "feeTier": 0, "feeBurn": False, "canTrade": entry.may_trade, "canDeposit": True, "canWithdraw": entry.may_withdraw,
         "updateTime": 0, "multiAssetsMargin": False, "tradeGroupId": -1,
     }  # fmt: skip
-    positions = [account_position(ledger, symbol, ledger.position(symbol)) for symbol in ledger.specs]
+    positions = [account_position(ledger, symbol, ledger.position(symbol)) for symbol in symbols]
     total = margins(ledger, "total")
     total["maxWithdrawAmount"] = total.pop("totalMaxWithdrawAmount")
     total["availableBalance"] = total.pop("totalAvailableBalance")

@@ -5,20 +5,20 @@ from __future__ import annotations
 import re
 from collections import Counter, deque
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from shared.clock import NS_PER_S
 from trader.simulator.faults.script import AT_ONCE, Fault, Kind, Script
-from trader.simulator.source import Frame
 from trader.simulator.streams import kind_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 USER = "user"
-_STAMP = re.compile(rb'"([ET])":(\d{13})\b')
+_QUOTES = ("bookTicker", "bbo")
+_STAMP = re.compile(rb'"(E|T|time)":(\d{13})\b')
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +27,27 @@ class Change:
 
     fault: Fault
     begins: bool
+
+
+class Outgoing(NamedTuple):
+    """A piece of the flow on its way to the clients.
+
+    Attributes
+    ----------
+    ns
+        Venue time.
+    stream
+        Under which name it is sent: ``btcusdt@depth@100ms``, ``l2Book:BTC``.
+    payload
+        The text that faults damage.
+    origin
+        What it was made from, for the one who sends it.
+    """
+
+    ns: int
+    stream: str
+    payload: bytes
+    origin: Any = None
 
 
 class FaultPlan:
@@ -47,8 +68,8 @@ class FaultPlan:
         self._used: Counter[int] = Counter()
         self._tell = tell
         self._start_ns: int | None = None
-        self._held: deque[tuple[int, Frame]] = deque()
-        self._swapped: Frame | None = None
+        self._held: deque[tuple[int, Outgoing]] = deque()
+        self._swapped: Outgoing | None = None
 
     @property
     def skew_ms(self) -> int:
@@ -86,17 +107,25 @@ class FaultPlan:
             return 0
         return 2 if any(f.kind is Kind.DUPLICATE and f.stream == USER and self._hits(f) for f in self._active) else 1
 
-    def frames(self, frame: Frame) -> Iterator[Frame]:
+    def frames(self, frame: Outgoing) -> Iterator[Outgoing]:
         """Yield what is sent in place of ``frame``: nothing, itself, late ones, copies, swapped or damaged ones."""
         while self._held and self._held[0][0] <= frame.ns:
             yield from self._pass(self._held.popleft()[1])
         late = self._concerned(Kind.DELAY, frame)
-        if late is not None:
-            self._held.append((frame.ns + int(late.delay_s * NS_PER_S), frame))
+        before = max((due for due, held in self._held if held.stream == frame.stream), default=0)
+        if late is not None or before:  # who comes after a late one waits behind it: late is not out of order
+            due_ns = frame.ns + (int(late.delay_s * NS_PER_S) if late is not None else 0)
+            self._hold(max(due_ns, before), frame)
             return
         yield from self._pass(frame)
 
-    def _pass(self, frame: Frame) -> Iterator[Frame]:
+    def _hold(self, due_ns: int, frame: Outgoing) -> None:
+        place = len(self._held)
+        while place and self._held[place - 1][0] > due_ns:
+            place -= 1
+        self._held.insert(place, (due_ns, frame))
+
+    def _pass(self, frame: Outgoing) -> Iterator[Outgoing]:
         if self._concerned(Kind.SILENCE, frame) or self._concerned(Kind.GAP, frame):
             return
         frame = self._stamped(frame)
@@ -108,19 +137,19 @@ class FaultPlan:
             if sent is not None:
                 yield from self._copies(sent)
 
-    def _copies(self, frame: Frame) -> Iterator[Frame]:
+    def _copies(self, frame: Outgoing) -> Iterator[Outgoing]:
         cut = self._concerned(Kind.CUT, frame)
         if cut is not None:
-            yield frame._replace(payload=frame.payload[: int(self._rng.integers(1, len(frame.payload)))], envelope=b"")
+            yield frame._replace(payload=frame.payload[: int(self._rng.integers(1, max(2, len(frame.payload))))])
             return
         copies = 2 if self._concerned(Kind.DUPLICATE, frame) else 1
         burst = self.active(Kind.BURST)
-        if burst is not None and kind_of(frame.stream) == "bookTicker":
+        if burst is not None and _kind(frame.stream) in _QUOTES:
             copies *= burst.factor
         for _ in range(copies):
             yield frame
 
-    def _concerned(self, kind: Kind, frame: Frame) -> Fault | None:
+    def _concerned(self, kind: Kind, frame: Outgoing) -> Fault | None:
         for fault in self._active:
             if fault.kind is kind and _names(fault.stream, frame.stream) and self._hits(fault):
                 return fault
@@ -135,13 +164,17 @@ class FaultPlan:
         self._used[number] += 1
         return True
 
-    def _stamped(self, frame: Frame) -> Frame:
+    def _stamped(self, frame: Outgoing) -> Outgoing:
         skew_ms = self.skew_ms
         if not skew_ms:
             return frame
         payload = _STAMP.sub(lambda m: b'"%s":%d' % (m[1], int(m[2]) + skew_ms), frame.payload)
-        return frame._replace(ns=frame.ns, payload=payload, envelope=b"")
+        return frame._replace(payload=payload)
 
 
 def _names(wanted: str, stream: str) -> bool:
-    return wanted in {"", stream, kind_of(stream)}
+    return wanted in {"", stream, _kind(stream)}
+
+
+def _kind(stream: str) -> str:
+    return kind_of(stream).partition(":")[0]

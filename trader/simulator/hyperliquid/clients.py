@@ -15,12 +15,15 @@ from trader.simulator.hyperliquid.session import SIM_END, SIM_TIME, Session, Sub
 from trader.simulator.hyperliquid.wire import Book, Told, encode, message
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from aiohttp.web import WebSocketResponse
 
     from shared.clock import Clock
     from trader.simulator.hyperliquid.flow import Flow
+
+
+_FRAME_NAMES = {"userEvents": "user"}  # subscribed under one name, told under another
 
 
 class Client:
@@ -72,6 +75,7 @@ class Clients:
         self._index: dict[str, list[tuple[Client, Subscription]]] = {}
         self._changed = asyncio.Event()
         self.ended = False
+        self.fills: Callable[[str], list[dict[str, object]]] = lambda _: []  # of a user, newest first
 
     def __iter__(self) -> Iterator[Client]:
         return iter(self._all)
@@ -132,7 +136,7 @@ class Clients:
         followers = self._index.get(stream)
         if not followers:
             return
-        frame = message(item.channel, item.data)
+        frame = message(_FRAME_NAMES.get(item.channel, item.channel), item.data)
         for client, subscription in list(followers):
             if isinstance(item.value, Book):
                 await self._deliver_book(client, subscription, item, frame)
@@ -171,7 +175,7 @@ class Clients:
         elif kind == "allMids":
             await client.send(message(kind, self._flow.mids()))
         elif kind == "userFills":
-            empty = {"isSnapshot": True, "user": subscription.form["user"], "fills": []}
+            empty = {"isSnapshot": True, "user": subscription.form["user"], "fills": self.fills(subscription.form["user"])}
             await client.send(message(kind, encode(empty)))
         if coin not in state.coins or not self._flow.begun:
             return

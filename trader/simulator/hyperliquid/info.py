@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import msgspec
 
@@ -53,6 +53,18 @@ class _TooMany(Exception):
     """The minute's allowance of the address is spent."""
 
 
+class UserQuestions(Protocol):
+    """Who answers questions about users."""
+
+    def knows(self, request: dict[str, Any]) -> bool:
+        """Whether it can answer."""
+        ...
+
+    def ask(self, request: dict[str, Any]) -> Any:
+        """Answer."""
+        ...
+
+
 class Info:
     """Answers public requests out of a flow.
 
@@ -62,6 +74,11 @@ class Info:
         The market.
     clock
         Measures the minute of the weight limit.
+
+    Attributes
+    ----------
+    users
+        Who answers questions about users; nobody without accounts.
     """
 
     def __init__(self, flow: Flow, clock: Clock) -> None:
@@ -70,6 +87,7 @@ class Info:
         self._clock = clock
         self._minute = -1
         self._used = 0
+        self.users: UserQuestions | None = None
         self._answers: dict[str, Callable[[dict[str, Any]], Any]] = {
             "meta": lambda _: self._meta(),
             "metaAndAssetCtxs": lambda _: [self._meta(), [coin.context() for coin in self._state.coins.values()]],
@@ -105,6 +123,12 @@ class Info:
 
     def _ask(self, request: dict[str, Any]) -> Any:
         kind = request.get("type")
+        if self.users is not None and self.users.knows(request):
+            self._charge(LIGHT_WEIGHT if kind in LIGHT else WEIGHT)
+            try:
+                return self.users.ask(request)
+            except (KeyError, TypeError, ValueError):
+                raise _Unreadable from None
         find = self._answers.get(kind) if isinstance(kind, str) else None
         if find is None:
             raise _Unreadable

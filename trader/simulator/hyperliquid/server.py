@@ -3,22 +3,29 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Self
 
 from aiohttp import WSMsgType, web
 
 from shared.clock import NS_PER_S
+from trader.simulator.faults.plan import Change
+from trader.simulator.faults.script import Script
 from trader.simulator.hyperliquid.clients import Client, Clients
 from trader.simulator.hyperliquid.facts import IDLE_S, UNKNOWN_COIN_S
 from trader.simulator.hyperliquid.info import OK, UNREADABLE, Info
 from trader.simulator.hyperliquid.session import Session, unreadable_post
 from trader.simulator.hyperliquid.wire import encode, message
+from trader.simulator.hyperliquid_trading.faulty import FaultyVenue
+from trader.simulator.hyperliquid_trading.gateway import HyperliquidTrading
 from trader.simulator.pacing import Pacer
 
 if TYPE_CHECKING:
     from shared.clock import Clock
     from trader.simulator.hyperliquid.flow import Flow
+    from trader.simulator.hyperliquid.wire import Told
+    from trader.simulator.trading.accounts_file import AccountEntry
 
 HOST = "127.0.0.1"
 _MOST_BYTES = 1 << 20
@@ -45,6 +52,10 @@ class HyperliquidOptions:
         How long after naming an unknown coin a connection is cut.
     start_grace_s
         How long after the last subscription the flow begins, unless somebody follows the simulated time.
+    accounts
+        Who may trade. With accounts a generated flow begins at once.
+    faults, tell_fault
+        What goes wrong and when; called when a fault begins or ends, with the venue time in ns.
     """
 
     port: int = 0
@@ -54,6 +65,9 @@ class HyperliquidOptions:
     idle_s: float = IDLE_S
     unknown_coin_s: float = UNKNOWN_COIN_S
     start_grace_s: float = 0.5
+    accounts: tuple[AccountEntry, ...] = ()
+    faults: Script | None = None
+    tell_fault: Callable[[Change, int], None] | None = None
 
 
 class HyperliquidServer:
@@ -80,6 +94,11 @@ class HyperliquidServer:
         self._clock = clock
         self.clients = Clients(flow, options.book_every_s)
         self._info = Info(flow, clock)
+        self.trading = HyperliquidTrading(flow, options.accounts, clock) if options.accounts else None
+        if self.trading is not None:
+            self._info.users = self.trading
+            self.clients.fills = self.trading.fills
+        self._faults = FaultyVenue(options.faults, options.tell_fault) if options.faults is not None else None
         self._runner: web.AppRunner | None = None
         self._tasks: list[asyncio.Task[Any]] = []
         self.port = 0
@@ -118,11 +137,28 @@ class HyperliquidServer:
                 while not self.clients.has_listeners:  # as fast as the clients read: nobody reads, time stands
                     await self.clients.changed()
             await pacer.until(item.ns)
-            await self.clients.deliver(item)
+            await self._send(item)
         await self.clients.end()
+
+    async def _send(self, item: Told) -> None:
+        if self._faults is not None:
+            await self._faults.advance(item.ns, self.clients)
+        if self.trading is not None:  # orders meet the true market; what clients see of it may be damaged below
+            self.trading.take(item)
+            await self._tell_users()
+        for sent in (item,) if self._faults is None or not item.channel else self._faults.sent(item):
+            await self.clients.deliver(sent)
+
+    async def _tell_users(self) -> None:
+        if self.trading is not None:
+            for told in self.trading.drain():
+                for _ in range(1 if self._faults is None else self._faults.plan.user_copies()):
+                    await self.clients.deliver(told)
 
     async def _wait_for_listeners(self) -> None:
         """Begin when a client of ours has subscribed everything, or others have been silent for a moment."""
+        if self.trading is not None and self._flow.mode == "generated" and self._options.speed is not None:
+            return
         while not self.clients.has_listeners:
             await self.clients.changed()
         while not self.clients.wants_time:
@@ -159,7 +195,9 @@ class HyperliquidServer:
             client.cut()
             return
         if answer.post is not None:
-            await client.send(self._post(*answer.post))
+            reply = self._post(*answer.post)
+            await self._tell_users()
+            await client.send(reply)
             return
         await client.send(answer.text)
         if answer.subscribe is not None:
@@ -169,7 +207,7 @@ class HyperliquidServer:
     def _post(self, number: int, request: dict[str, Any]) -> bytes:
         payload: dict[str, Any]
         if request["type"] == "action":
-            payload = dict(_NO_TRADING)
+            payload = dict(_NO_TRADING) if self.trading is None else self.trading.act(request["payload"])
         else:
             status, data = self._info.ask(request["payload"])
             if status != OK:
@@ -178,9 +216,19 @@ class HyperliquidServer:
         return message("post", encode({"id": number, "response": {"type": request["type"], "payload": payload}}))
 
     async def _answer(self, request: web.Request) -> web.Response:
-        status, body = self._info.answer(await request.read())
+        asked = await request.read()
+        refused = None if self._faults is None else await self._faults.before("POST /info", asked)
+        if refused is not None:
+            return refused
+        status, body = self._info.answer(asked)
         return web.Response(status=status, body=body, content_type="text/plain" if status == UNREADABLE else "application/json")
 
     async def _exchange(self, request: web.Request) -> web.Response:
-        await request.read()
-        return web.Response(body=encode(_NO_TRADING), content_type="application/json")
+        body = await request.read()
+        refused = None if self._faults is None else await self._faults.before("POST /exchange", body)
+        if refused is not None:
+            return refused
+        answer = _NO_TRADING if self.trading is None else self.trading.exchange(body)
+        await self._tell_users()  # before the answer, as on the venue more often than not
+        whole = web.Response(body=encode(answer), content_type="application/json")
+        return whole if self._faults is None else self._faults.after(request, body, whole)

@@ -60,15 +60,21 @@ class BinanceFlow:
         # Where both kinds exist only one may count, or every trade would fill twice.
         self._print_kind = "trade" if "trade" in kinds else "aggTrade"
         self._touch_kind = "bookTicker" if "bookTicker" in kinds else "depth"
+        self._places: dict[str, tuple[str, str]] = {}  # symbol and kind by stream
         self._ticker = msgspec.json.Decoder(_Ticker).decode
         self._trade = msgspec.json.Decoder(_Trade).decode
         self._mark = msgspec.json.Decoder(_Mark).decode
 
     def take(self, frame: Frame) -> None:
         """Let one frame work on the venue's orders."""
-        symbol, kind = symbol_of(frame.stream), kind_of(frame.stream)
+        place = self._places.get(frame.stream)
+        if place is None:
+            place = self._places[frame.stream] = (symbol_of(frame.stream), kind_of(frame.stream))
+        symbol, kind = place
         if not symbol:
             return
+        if kind == "depth":
+            self._venue.view(symbol).forget_levels()
         if kind == self._touch_kind:
             self._touch(symbol, frame)
         elif kind == self._print_kind:

@@ -25,6 +25,7 @@ class MarketView:
 
     def __init__(self, levels: Callable[[], Levels]) -> None:
         self._levels = levels
+        self._seen: Levels | None = None
         self.bid: Level | None = None
         self.ask: Level | None = None
         self.last: Decimal | None = None
@@ -50,13 +51,23 @@ class MarketView:
     def set_touch(self, bid: Level | None, ask: Level | None) -> None:
         """Take a new touch; None for an empty side."""
         self.bid, self.ask = bid, ask
+        self.forget_levels()
         if len(self._eaten) > 64:
             self._eaten.clear()
+
+    def forget_levels(self) -> None:
+        """Note that the book has changed: reading it is dear, so it is read once between two changes."""
+        self._seen = None
+
+    def _book(self) -> Levels:
+        if self._seen is None:
+            self._seen = self._levels()
+        return self._seen
 
     def look(self) -> None:
         """Read the touch from the levels if no quote has been seen yet."""
         if self.bid is None and self.ask is None:
-            bids, asks = self._levels()
+            bids, asks = self._book()
             self.bid, self.ask = next(iter(bids), None), next(iter(asks), None)
 
     def shown(self, side: Side, price: Decimal) -> Decimal:
@@ -67,7 +78,7 @@ class MarketView:
             return ZERO
         if price == touch[0]:
             return touch[1]
-        levels = self._levels()[0 if side is Side.BUY else 1]
+        levels = self._book()[0 if side is Side.BUY else 1]
         return next((size for at, size in levels if at == price), ZERO)
 
     def opposite(self, side: Side) -> Level | None:
@@ -80,7 +91,7 @@ class MarketView:
         touch = self.opposite(side)
         if touch is None:
             return
-        behind = [at for at in self._levels()[1 if side is Side.BUY else 0] if (at[0] - touch[0]) * side.sign > 0]
+        behind = [at for at in self._book()[1 if side is Side.BUY else 0] if (at[0] - touch[0]) * side.sign > 0]
         for price, size in [touch, *behind]:
             if limit is not None and (price - limit) * side.sign > 0:
                 return
@@ -92,7 +103,7 @@ class MarketView:
     def eat(self, side: Side, price: Decimal, qty: Decimal) -> None:
         """Note that an order of ``side`` took ``qty`` at ``price``."""
         touch = self.opposite(side)
-        levels = self._levels()[1 if side is Side.BUY else 0]
+        levels = self._book()[1 if side is Side.BUY else 0]
         size = touch[1] if touch and touch[0] == price else next((s for at, s in levels if at == price), ZERO)
         shown, eaten = self._eaten.get((side, price), (size, ZERO))
         self._eaten[side, price] = (size, (eaten if shown == size else ZERO) + qty)

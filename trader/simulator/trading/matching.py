@@ -152,6 +152,9 @@ class SymbolMatching:
         self._fire()
 
     def _cross(self, side: Side) -> None:
+        opposite = self.view.opposite(side)
+        if opposite is None or not any(order.side is side and _reaches(order, opposite[0]) for order in self._resting):
+            return
         for order in self._in_priority(side):
             limit, touch = order.price, self.view.opposite(side)
             if limit is None or touch is None or (limit - touch[0]) * side.sign < 0:
@@ -196,6 +199,10 @@ class SymbolMatching:
                 self._waiting.remove(order)
                 order.is_waiting = False
                 self._desk.wake(order)
+
+
+def _reaches(order: Order, price: Decimal) -> bool:
+    return order.price is not None and (order.price - price) * order.side.sign >= 0
 
 
 def _covers(prints: list[Level], order: Order) -> bool:

@@ -163,7 +163,10 @@ class TradingVenue:
         if not order.is_open:
             account.ledger.release(order)
         self._tell(order, Execution.TRADE, fill)
-        symbols = (order.symbol,) if isinstance(account.ledger, MarginLedger) else ()
+        symbols: tuple[str, ...] = ()
+        if isinstance(account.ledger, MarginLedger):
+            symbols = (order.symbol,)
+            account.ledger.position(order.symbol).updated_ns = now
         self._emit(AccountEvent(account.name, "order", account.ledger.assets_of(order.symbol), symbols, now))
 
     def expire(self, order: Order) -> None:
