@@ -2,18 +2,22 @@ from __future__ import annotations
 
 import json
 
+import msgspec
 import numpy as np
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from shared.clock import ManualClock
+from shared.errors import FeedError
 from tests.chaos.fuzz_hyperliquid import fuzz
 from tests.chaos.hyperliquid_recorded import book_tops
 from trader.engine.inputs import InputKind
 from trader.feeds.hyperliquid.handler import HyperliquidHandler
-from trader.feeds.hyperliquid.messages import Trade
+from trader.feeds.hyperliquid.messages import Trade, crossed, read_book
 from trader.feeds.hyperliquid.tape import Tape
 from trader.feeds.hyperliquid.venue import endpoints
+from trader.feeds.levels import BookReader
+from trader.feeds.rows import append_levels
 from trader.feeds.stats import FeedStats
 from trader.simulator.hyperliquid.session import Session
 
@@ -24,6 +28,7 @@ KEYS = (
     "coin", "time", "levels", "bbo", "ctx", "px", "sz", "n", "side", "tid", "funding", "markPx", "oraclePx", "t", "T", "s", "i",
     "o", "h", "l", "c", "v", "ns", "method", "subscription", "type", "interval", "user", "nSigFigs", "mantissa",
 )  # fmt: skip
+READER = BookReader()  # compiled before the first deadline
 WORDS = ("BTC", "A", "B", "nan", "-1", "1e400", "0", "1.5", "2.5", "subscribe", "l2Book", "candle", "1m", "userFills")
 texts = st.sampled_from(WORDS)
 scalars = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8) | texts | st.just(2**63)
@@ -61,6 +66,43 @@ def test_no_message_breaks_the_simulated_venue(received: list[bytes | str]) -> N
         answer = session.handle(text)
         assert answer.hang_up or answer.text or answer.post is not None
     assert all(subscription.form["type"] for subscription in session.subscriptions.values())
+
+
+prices = st.integers(1, 40).map(lambda tick: f"{tick / 2:.1f}")
+sizes = st.sampled_from(("0.5", "12.0", "0.00001", "3", "0.0", "-1.0", "1e3", "123456789012345.678"))
+orders = st.permutations(("px", "sz", "n"))
+
+
+@given(
+    st.tuples(st.lists(st.tuples(prices, sizes), max_size=4), st.lists(st.tuples(prices, sizes), max_size=4)),
+    st.booleans(),
+    orders,
+    st.sampled_from(((",", ":"), (", ", ": "))),
+)
+def test_the_quick_reader_of_books_says_what_the_ordinary_one_says_or_nothing(
+    sides: tuple[list[tuple[str, str]], list[tuple[str, str]]], tidy: bool, order: list[str], separators: tuple[str, str]
+) -> None:
+    bids, asks = sides
+    if tidy:  # good books are rare among any ones
+        bids = sorted(dict(bids).items(), key=lambda level: -float(level[0]))
+        asks = sorted((f"{float(price) + 30.0:.1f}", size) for price, size in dict(asks).items())
+    levels = [[{key: {"px": px, "sz": sz, "n": 3}[key] for key in order} for px, sz in side] for side in (bids, asks)]
+    text = json.dumps(levels, separators=separators).encode()
+    found = READER.rows(msgspec.Raw(text), 7, 1, venue_ms=5)
+    try:
+        book = read_book(json.dumps({"coin": "X", "time": 5, "levels": levels}))
+    except FeedError:
+        assert found is None
+        return
+    good = bool(book.bids and book.asks) and not crossed(book.bids, book.asks)
+    assert found is None or good
+    plain = all("e" not in size for side in sides for _, size in side)
+    if good and separators == (",", ":") and plain and not any(size.startswith("1234") for side in sides for _, size in side):
+        assert found is not None
+    if found is not None:
+        expected = bytearray()
+        append_levels(expected, InputKind.SNAPSHOT, 7, 1, bids=book.bids, asks=book.asks, venue_ms=5, ref=5)
+        assert found == bytes(expected)
 
 
 @given(st.lists(st.lists(st.tuples(st.integers(0, 20), st.integers(0, 3)), max_size=40), max_size=8), st.sets(st.integers(0, 7)))

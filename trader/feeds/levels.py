@@ -1,7 +1,8 @@
 """The levels of a depth update from text to rows without a Python object between: they are nine tenths of what a venue sends.
 
-Only the form that venues send is read here, ``[["61800.30","2.507"],...]``, plain decimals without blanks. Anything else is
-left to the ordinary reader, which is slower, reads every valid JSON and says what is wrong with the rest.
+Only the forms that venues send are read here, ``[["61800.30","2.507"],...]`` or ``[{"px":"61800.0","sz":"2.5","n":3},...]``,
+plain decimals without blanks. Anything else is left to the ordinary reader, which is slower, reads every valid JSON and says
+what is wrong with the rest.
 """
 
 from __future__ import annotations
@@ -13,12 +14,14 @@ import numpy as np
 
 from shared.compiled import compiled
 from shared.layout import INPUT
-from trader.engine.inputs import ASK, LAST, InputKind
+from trader.engine.inputs import ASK, FIRST, LAST, InputKind
 
-_DEPTH = int(InputKind.DEPTH)
+_DEPTH, _SNAPSHOT = int(InputKind.DEPTH), int(InputKind.SNAPSHOT)
 _EXACT = 2**53  # up to here an integer is a float, and so is 10 ** 22: their quotient is then the nearest float, as it must be
 _TENS = 10.0 ** np.arange(23)
 _SHORTEST_LEVEL = len('["1","1"]')
+_SHORTEST_NAMED_LEVEL = len('{"px":"1","sz":"1"}')
+_BEGIN, _END, _COLON, _P, _X, _S, _Z, _N = (ord(sign) for sign in "{}:pxszn")
 _QUOTE, _COMMA, _POINT, _ZERO, _NINE, _OPEN, _CLOSE = (ord(sign) for sign in '",.09[]')
 
 
@@ -114,3 +117,90 @@ class LevelReader:
         sides = np.frombuffer(bids, np.uint8), np.frombuffer(asks, np.uint8)
         count = _read(*sides, self._rows, time_ns, symbol, float(venue_ms), ref)
         return self._rows[:count].tobytes() if count >= 0 else None
+
+
+@compiled
+def _named_level(text: Any, at: int) -> tuple[float, float, int]:
+    """Read ``{"px":"1.5","sz":"2.0","n":3}``, keys in any order; return price, size, the place after or -1 if not read."""
+    price = qty = 0.0
+    at += 1
+    while at + 6 < len(text) and text[at] == _QUOTE:
+        if text[at + 1] == _N and text[at + 2] == _QUOTE and text[at + 3] == _COLON:
+            at += 4
+            while at < len(text) and _ZERO <= text[at] <= _NINE:
+                at += 1
+        elif text[at + 3] == _QUOTE and text[at + 4] == _COLON and text[at + 5] == _QUOTE:
+            first, second = text[at + 1], text[at + 2]
+            value, at = _number(text, at + 6)
+            if at < 0 or value <= 0.0:
+                return 0.0, 0.0, -1
+            if first == _P and second == _X and price == 0.0:
+                price = value
+            elif first == _S and second == _Z and qty == 0.0:
+                qty = value
+            else:
+                return 0.0, 0.0, -1
+        else:
+            return 0.0, 0.0, -1
+        if at >= len(text) or (price * qty > 0.0 and text[at] == _END):
+            break
+        if text[at] != _COMMA:
+            return 0.0, 0.0, -1
+        at += 1
+    if at >= len(text) or text[at] != _END or price == 0.0 or qty == 0.0:
+        return 0.0, 0.0, -1
+    return price, qty, at + 1
+
+
+@compiled
+def _book(text: Any, rows: Any, time_ns: int, symbol: int, venue_ms: float, ref: int) -> int:
+    """Fill SNAPSHOT rows; return how many, -1 for what is not read here: a book that is not a good one, too."""
+    size = len(text)
+    at = 1
+    count = 0
+    best = 0.0
+    for side in range(2):
+        if at + _SHORTEST_NAMED_LEVEL + 2 > size or text[0] != _OPEN or text[at] != _OPEN or text[at + 1] != _BEGIN:
+            return -1
+        before = 0.0
+        while True:
+            price, qty, at = _named_level(text, at + 1)
+            if at < 0 or at + 1 >= size:
+                return -1
+            if (before > 0.0 and (price - before) * (2 * side - 1) <= 0.0) or (side == 1 and price <= best):
+                return -1
+            best = price if side == 0 and before == 0.0 else best
+            before = price
+            row = rows[count]
+            row.seq, row.time_ns, row.kind, row.symbol, row.flags, row.aux = 0, time_ns, _SNAPSHOT, symbol, side * ASK, 0
+            row.a, row.b, row.c, row.d, row.ref = price, qty, venue_ms, 0.0, ref
+            count += 1
+            if text[at] == _CLOSE:
+                break
+            if text[at] != _COMMA or text[at + 1] != _BEGIN:
+                return -1
+        at += 2
+        if text[at - 1] != (_COMMA if side == 0 else _CLOSE):
+            return -1
+    rows[0].flags |= FIRST
+    rows[count - 1].flags |= LAST
+    return count if at == size else -1
+
+
+class BookReader:
+    """Reads whole books of named levels, ``[[bids],[asks]]``; keeps the space it reads into."""
+
+    def __init__(self) -> None:
+        self._rows = np.zeros(256, INPUT)
+        self.rows(msgspec.Raw(b"[[],[]]"), 0, 0, venue_ms=0)  # compiled now, not while the first frame waits
+
+    def rows(self, levels: msgspec.Raw, time_ns: int, symbol: int, *, venue_ms: int) -> bytes | None:
+        """Return the SNAPSHOT rows of a good book, packed, bids then asks; None if this reader cannot say.
+
+        A good book has both sides, each leading away from its best, and no bid at or above an ask.
+        """
+        most = len(levels) // _SHORTEST_NAMED_LEVEL + 2
+        if most > len(self._rows):
+            self._rows = np.zeros(2 * most, INPUT)
+        count = _book(np.frombuffer(levels, np.uint8), self._rows, time_ns, symbol, float(venue_ms), venue_ms)
+        return self._rows[:count].tobytes() if count > 0 else None

@@ -16,13 +16,13 @@ from shared.clock import NS_PER_MS, NS_PER_S, Clock
 from shared.errors import FeedError
 from trader.engine.inputs import ALL, SELL_TAKER, Gap, InputKind
 from trader.feeds.hyperliquid.messages import (
-    Book,
     Candle,
     Context,
     Trade,
     crossed,
     read_acknowledged,
     read_book,
+    read_book_head,
     read_candle,
     read_context,
     read_envelope,
@@ -43,6 +43,7 @@ from trader.feeds.hyperliquid.venue import (
     TRADES,
     Endpoints,
 )
+from trader.feeds.levels import BookReader
 from trader.feeds.rows import RowBuffer, append_levels, pack_row
 from trader.feeds.stats import FeedStats
 from trader.feeds.venue_clock import LagMeter
@@ -99,6 +100,7 @@ class HyperliquidHandler:
         self._stats = stats
         self._coins = {name: _Coin(index, name) for index, name in enumerate(coins)}
         self._rows = RowBuffer(holding=False)
+        self._books = BookReader()
         self._stale_ns = {channel: int(limit_s * NS_PER_S) for channel, limit_s in endpoints.stale_s().items()}
         self._heard_ns: dict[str, int] = {}  # each stream that has a rhythm: when it was last heard, or first missed
         self.lag = LagMeter()
@@ -205,35 +207,33 @@ class HyperliquidHandler:
         return coin
 
     def _on_book(self, data: msgspec.Raw, now_ns: int) -> str:
-        book = read_book(data)
-        coin = self._known(book.coin)
+        head = read_book_head(data)
+        coin = self._known(head.coin)
         if coin is None:
             return ""
+        packed = self._books.rows(head.levels, now_ns, coin.index, venue_ms=head.time)
+        if packed is not None:
+            self._tell_book(coin, packed, now_ns, head.time)
+            return f"{BOOK}:{coin.name}"
+        book = read_book(data)  # not the usual form, or not a good book: this reader says why
         if crossed(book.bids, book.asks):
             self._stats.crossed_books += 1
             self._lose_book(coin, now_ns)
             raise FeedError(f"l2Book.{book.coin}: was bid {book.bids[0][0]} at ask {book.asks[0][0]}, expected bids below asks")
         if book.bids and book.asks:
-            self._tell_book(coin, book, now_ns)
+            ms, rows = book.time_ms, bytearray()
+            append_levels(rows, InputKind.SNAPSHOT, now_ns, coin.index, bids=book.bids, asks=book.asks, venue_ms=ms, ref=ms)
+            self._tell_book(coin, rows, now_ns, ms)
         else:
             self._lose_book(coin, now_ns)
         return f"{BOOK}:{coin.name}"
 
-    def _tell_book(self, coin: _Coin, book: Book, now_ns: int) -> None:
+    def _tell_book(self, coin: _Coin, packed: bytes | bytearray, now_ns: int, venue_ms: int) -> None:
         if not coin.book_good and coin.books_lost:
             self._stats.resyncs += 1
         coin.book_good = True
-        self.lag.add(now_ns, book.time_ms)
-        append_levels(
-            self._rows.tail,
-            InputKind.SNAPSHOT,
-            now_ns,
-            coin.index,
-            bids=book.bids,
-            asks=book.asks,
-            venue_ms=book.time_ms,
-            ref=book.time_ms,
-        )
+        self.lag.add(now_ns, venue_ms)
+        self._rows.tail += packed
 
     def _lose_book(self, coin: _Coin, now_ns: int) -> None:
         if coin.book_good:

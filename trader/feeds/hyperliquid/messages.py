@@ -52,6 +52,14 @@ class _Book(msgspec.Struct):
     levels: tuple[list[_Level], list[_Level]]
 
 
+class BookHead(msgspec.Struct):
+    """A book whose levels are not read yet."""
+
+    coin: str
+    time: Id
+    levels: msgspec.Raw
+
+
 class _Bbo(msgspec.Struct):
     coin: str
     time: Id
@@ -119,6 +127,7 @@ _ENVELOPE = msgspec.json.Decoder(Envelope)
 _ACKNOWLEDGED = msgspec.json.Decoder(Acknowledged)
 _SIM_TIME = msgspec.json.Decoder(SimTime)
 _TEXT = msgspec.json.Decoder(str)
+_BOOK_HEAD = msgspec.json.Decoder(BookHead)
 _BOOK = msgspec.json.Decoder(_Book, strict=False)
 _BBO = msgspec.json.Decoder(_Bbo, strict=False)
 _TRADES = msgspec.json.Decoder(list[Trade], strict=False)
@@ -144,6 +153,11 @@ def read_error(data: Frame) -> str:
 def read_sim_time(data: Frame) -> int:
     """Read the simulator's time, ns since the epoch."""
     return decode(_SIM_TIME, data, "simTime").ns
+
+
+def read_book_head(data: Frame) -> BookHead:
+    """Read whose book an ``l2Book`` is, and when it was; the levels stay text."""
+    return decode(_BOOK_HEAD, data, "l2Book")
 
 
 def read_book(data: Frame) -> Book:
