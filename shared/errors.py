@@ -15,7 +15,8 @@
     ├── FeedError                yes     blocks entries  1   a venue sent something that cannot be used
     │   └── BookGap              yes     blocks entries  1   a depth update is missing; resynchronise this symbol
     ├── JournalError             no      yes             1   the input log cannot be trusted or written
-    └── AdvisorError             yes     no              1   the model failed; the tuner holds
+    ├── AdvisorError             yes     no              1   the model failed; the tuner holds
+    └── Refused                  no      no              1   the local exchange says no; its protocols find the venue's words
 
 Wording: ``field: was VALUE, expected WHAT`` and, where there is one, the next thing to do. No secret ever enters a message.
 """
@@ -123,3 +124,7 @@ class AdvisorError(TradingError):
     """An advisor gave no usable answer."""
 
     retryable = True
+
+
+class Refused(TradingError):
+    """The local exchange does not do what a client asks; never leaves the simulator."""

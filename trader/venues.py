@@ -102,7 +102,12 @@ class Venue:
         from trader.feeds.binance.venue import loopback
 
         market: Any = self.market
-        where, rng = loopback(market, simulator.port), np.random.default_rng(self._settings.seed)
+        rng = np.random.default_rng(self._settings.seed)
+        if market == HYPERLIQUID:
+            feed, facts = (import_module(f"trader.feeds.hyperliquid.{part}") for part in ("feed", "venue"))
+            local = facts.loopback(simulator.port)
+            return feed.HyperliquidFeed(local, self.symbols, clock=clock, rng=rng, stats=stats, sink=sink, sim=True)
+        where = loopback(market, simulator.port)
         return BinanceFeed(where, self.symbols, clock=clock, rng=rng, stats=stats, sink=sink, hold=hold, sim=True)
 
     def close(self) -> None:

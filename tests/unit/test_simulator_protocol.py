@@ -81,7 +81,7 @@ def test_refusals_have_the_venues_form(message: object, code: int, says: str) ->
         ("/ws", "usdm", Endpoint(Category.PUBLIC, combined=False, streams=())),
         ("/public/ws/0", "usdm", Endpoint(Category.PUBLIC, combined=False, streams=())),
         ("/market/stream?streams=a@aggTrade", "usdm", Endpoint(Category.MARKET, True, ("a@aggTrade",))),
-        ("/private/ws?listenKey=k", "usdm", Endpoint(Category.PRIVATE, combined=False, streams=())),
+        ("/private/ws?listenKey=k", "usdm", Endpoint(Category.PRIVATE, combined=False, streams=("k",))),
         ("/public/ws", "spot", None),
         ("/elsewhere", "usdm", None),
         ("/", "spot", None),

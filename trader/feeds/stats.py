@@ -17,6 +17,8 @@ class FeedStats:
         Well-formed frames of a kind nobody asked for; harmless.
     duplicate_trades
         Trades left out because their id had been seen.
+    replayed_trades
+        Trades left out because they happened before we subscribed and are told again by the venue.
     reconnects
         Connection attempts after the first, over all sockets.
     planned_changes
@@ -53,6 +55,7 @@ class FeedStats:
     bad_messages: int = 0
     unknown_events: int = 0
     duplicate_trades: int = 0
+    replayed_trades: int = 0
     reconnects: int = 0
     planned_changes: int = 0
     repetitions: int = 0

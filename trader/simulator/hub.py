@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from typing import TYPE_CHECKING
 
 from websockets.exceptions import ConnectionClosed
@@ -28,6 +29,8 @@ class Subscriber:
         self.connection = connection
         self.category = endpoint.category
         self.session = ControlSession(endpoint.combined)
+        self._kinds = endpoint.kinds
+        self.fragments = False  # whether messages leave in two continuation frames
         self._last_sim_ns: int | None = None
 
     async def deliver(self, frame: Frame, name: str) -> None:
@@ -40,6 +43,12 @@ class Subscriber:
             await self._send(frame.envelope)
         else:
             await self._send(_envelope(name, frame.payload))
+
+    async def tell_owner(self, name: str, payload: bytes) -> None:
+        """Send a private event under ``name``, unless the connection asked for other kinds only or has gone."""
+        if not self._kinds or any(b'"e":"%s"' % kind.encode() in payload for kind in self._kinds):
+            with contextlib.suppress(ConnectionClosed):
+                await self.tell(name, payload)
 
     async def tell_end(self) -> None:
         """Tell a ``!sim`` follower that nothing more comes."""
@@ -59,7 +68,11 @@ class Subscriber:
         await self.tell(SIM_STREAM, payload)
 
     async def _send(self, message: bytes) -> None:
-        await self.connection.send(message, text=True)
+        if self.fragments:
+            half = len(message) // 2
+            await self.connection.send([message[:half], message[half:]], text=True)
+        else:
+            await self.connection.send(message, text=True)
 
 
 class Hub:
@@ -87,6 +100,11 @@ class Hub:
     def has_listeners(self) -> bool:
         """Whether somebody would receive data."""
         return bool(self._index)
+
+    @property
+    def subscribers(self) -> list[Subscriber]:
+        """Everybody connected."""
+        return list(self._subscribers)
 
     def add(self, subscriber: Subscriber) -> None:
         """Take a new connection in."""

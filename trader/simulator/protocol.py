@@ -31,12 +31,15 @@ class Endpoint:
     combined
         Whether payloads come inside ``{"stream", "data"}``.
     streams
-        Names given in the URL, in order.
+        Names given in the URL, in order; a listen key is one of them.
+    kinds
+        Event types a private connection asked for; empty for all.
     """
 
     category: Category
     combined: bool
     streams: tuple[str, ...]
+    kinds: tuple[str, ...] = ()
 
 
 def parse_endpoint(target: str, market: Market) -> Endpoint | None:
@@ -57,8 +60,10 @@ def parse_endpoint(target: str, market: Market) -> Endpoint | None:
         names = "/".join(parse_qs(url.query).get("streams", [])).split("/")
     else:
         names = [part for part in parts[1:] if not part.isdigit()]  # ccxt numbers its connections: /ws/0
-    wanted = tuple(dict.fromkeys(name for name in names if name))
-    return Endpoint(category, parts[0] == "stream", wanted)
+    query = parse_qs(url.query)
+    kinds = tuple(kind for kind in "/".join(query.get("events", [])).split("/") if kind)
+    wanted = tuple(dict.fromkeys(name for name in [*names, *query.get("listenKey", [])] if name))
+    return Endpoint(category, parts[0] == "stream", wanted, kinds)
 
 
 @dataclass(frozen=True, slots=True)

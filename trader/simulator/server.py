@@ -5,30 +5,45 @@ from __future__ import annotations
 import asyncio
 import http
 from collections import deque
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Self
 
 from websockets.asyncio.server import Server, ServerConnection, serve
-from websockets.datastructures import Headers
 from websockets.exceptions import ConnectionClosed
 from websockets.http11 import Request, Response
 
 from shared.clock import NS_PER_S
+from trader.simulator.binance_trading.gateway import BinanceTrading
+from trader.simulator.binance_trading.limits import RequestBudget
+from trader.simulator.binance_trading.ws_api import WsApiSession
+from trader.simulator.faults.closing import cut, send_quietly
+from trader.simulator.faults.faulty_source import FaultySource
+from trader.simulator.faults.plan import USER, Change, FaultPlan
+from trader.simulator.faults.script import Fault, Kind, Script
+from trader.simulator.front import Front
 from trader.simulator.gate import SnapshotGate
+from trader.simulator.http_front import HttpConnection, shared_connection
 from trader.simulator.hub import Hub, Subscriber
 from trader.simulator.pacing import Pacer
 from trader.simulator.protocol import Endpoint, Reply, parse_endpoint
+from trader.simulator.public_rest import PublicRest
+from trader.simulator.recent import RecentFrames
 from trader.simulator.rest import RestApi
-from trader.simulator.source import GateMark, Market, Source
+from trader.simulator.source import Frame, GateMark, Market, Source
 
 if TYPE_CHECKING:
     from shared.clock import Clock
+    from trader.simulator.trading.accounts_file import AccountEntry
 
 HOST = "127.0.0.1"
+# As of 2026-04.
 _PING_S = {Market.SPOT: (20.0, 60.0), Market.USDM: (180.0, 600.0)}  # interval, and time for the pong
 _CONTROL_PER_S = {Market.SPOT: 5, Market.USDM: 10}
 _TOO_MANY = 1008
+_WS_API = {Market.SPOT: "/ws-api/v3", Market.USDM: "/ws-fapi/v1"}
 _GOING_AWAY = 1001
 NOTICE_S = 5.0  # the venue promises none
 _SHUTDOWN = "!serverShutdown"
@@ -50,6 +65,14 @@ class ServerOptions:
         Longest wait for the REST depth requests, wall seconds.
     start_grace_s
         How long the first subscription without depth waits for one with depth before the flow starts, wall seconds.
+    accounts
+        Who may trade. With accounts a generated flow starts at once and never waits.
+    answer_first
+        Whether a call's answer leaves before the events it caused; the venue promises neither order, usually events lead.
+    faults
+        What goes wrong, and when.
+    tell_fault
+        Called when a fault begins or ends, with the venue time in ns.
     lifetime_s
         Wall seconds after which a connection is announced to end; it is closed :data:`NOTICE_S` later. None: it may stay.
     """
@@ -59,6 +82,10 @@ class ServerOptions:
     once: bool = False
     gate_deadline_s: float = 5.0
     start_grace_s: float = 1.0
+    accounts: tuple[AccountEntry, ...] = ()
+    answer_first: bool = False
+    faults: Script | None = None
+    tell_fault: Callable[[Change, int], None] | None = None
     lifetime_s: float | None = None
 
 
@@ -76,14 +103,26 @@ class SimulatorServer:
     """
 
     def __init__(self, source: Source, options: ServerOptions, clock: Clock) -> None:
-        self._source = source
+        self._plan = FaultPlan(options.faults, options.tell_fault) if options.faults is not None else None
+        self._faulty = FaultySource(source, self._plan) if self._plan is not None else None
+        self._source = source = self._faulty or source
         self._options = options
         self._clock = clock
         self._hub = Hub(source.streams)
         self._gate = SnapshotGate(source.gated, self._hub.depth_symbols, options.gate_deadline_s)
-        self._rest = RestApi(source, self._gate, clock)
+        budget = RequestBudget(source.market, clock)
+        self._recent = RecentFrames()
+        rest = RestApi(source, self._gate, budget, PublicRest(source, self._recent))
+        self.trading = BinanceTrading(source, options.accounts, budget, options.speed) if options.accounts else None
+        if self.trading is not None and self._plan is not None:
+            self.trading.user_data.copies = self._plan.user_copies
+        self._front = Front(rest, self.trading, self._plan, speed=options.speed, answer_first=options.answer_first)
+        # Orders live on without listeners, and a client that trades expects the venue's clock to agree with its own.
+        self._runs_by_itself = bool(options.accounts) and source.mode == "generated" and options.speed is not None
         self._server: Server | None = None
         self._flow: asyncio.Task[None] | None = None
+        self._plain: set[HttpConnection] = set()
+        self._api_sockets: set[ServerConnection] = set()
         self.port = 0
 
     async def __aenter__(self) -> Self:
@@ -93,6 +132,7 @@ class SimulatorServer:
             self._converse,
             HOST,
             self._options.port,
+            create_connection=shared_connection(self._front.answer, self._plain),
             process_request=self._process_request,
             compression=None,
             open_timeout=60.0,  # a depth request may wait for its gate
@@ -112,6 +152,8 @@ class SimulatorServer:
         if self._server is not None:
             self._server.close()
             await self._server.wait_closed()
+        for connection in list(self._plain):
+            connection.close()
 
     async def finished(self) -> None:
         """Return when there is nothing left to do (only with ``once``); raise what broke the flow."""
@@ -131,12 +173,56 @@ class SimulatorServer:
             await pacer.until(item.ns)
             if isinstance(item, GateMark):
                 await self._gate.hold(item.symbols)
-                pacer.restart()
+                if not self._runs_by_itself:  # there the wall goes on, and venue time must not fall behind it
+                    pacer.restart()
             else:
-                await self._hub.deliver(item)
+                await self._send(item)
         await self._hub.end()
 
+    async def _send(self, frame: Frame) -> None:
+        self._recent.take(frame)
+        if self._plan is not None:
+            for change in self._plan.advance(frame.ns):
+                await self._carry_out(change)
+        if self.trading is not None:  # orders meet the true market; what clients see of it may be damaged below
+            self.trading.take(frame)
+            await self.trading.user_data.flush()
+        if self._plan is None:
+            await self._hub.deliver(frame)
+            return
+        for sent in self._plan.frames(frame):
+            await self._hub.deliver(sent)
+
+    async def _carry_out(self, change: Change) -> None:
+        fault = change.fault
+        if fault.kind is Kind.CLOSE:
+            await self._cut([*self._api_sockets, *(s.connection for s in self._hub.subscribers)], fault)
+        elif fault.kind is Kind.FRAGMENT:
+            for subscriber in self._hub.subscribers:
+                subscriber.fragments = change.begins
+        elif fault.kind is Kind.STALE_SNAPSHOT and change.begins and self._faulty is not None:
+            self._faulty.freeze()
+        elif fault.kind is Kind.LISTEN_KEY_EXPIRED and self.trading is not None:
+            self.trading.listen_keys.expire_due(everything=True)
+        elif fault.kind is Kind.SERVER_SHUTDOWN and change.begins:
+            event = b'{"e":"serverShutdown","E":%d}' % self._source.server_time_ms()
+            for subscriber in self._hub.subscribers:
+                with suppress(ConnectionClosed):
+                    await subscriber.tell(_SHUTDOWN, event)
+            for socket in list(self._api_sockets):
+                await send_quietly(socket, b'{"event":%s}' % event)
+        elif fault.kind is Kind.SERVER_SHUTDOWN:
+            await self._cut([*self._api_sockets, *(s.connection for s in self._hub.subscribers)], fault)
+
+    async def _cut(self, sockets: list[ServerConnection], fault: Fault) -> None:
+        for socket in sockets:
+            path = socket.request.path if socket.request is not None else ""
+            if fault.stream != USER or path.startswith(("/private", "/ws-api", "/ws-fapi")):
+                await cut(socket, fault.code if fault.kind is Kind.CLOSE else _GOING_AWAY)
+
     async def _wait_for_listeners(self) -> None:
+        if self._runs_by_itself:
+            return
         while not self._hub.has_listeners:
             await self._hub.changed()
         try:
@@ -147,19 +233,35 @@ class SimulatorServer:
             return
 
     async def _process_request(self, connection: ServerConnection, request: Request) -> Response | None:
-        path = request.path.partition("?")[0]
-        if path.startswith(("/api/", "/fapi/")):
-            answer = await self._rest.get(request.path)
-            status = http.HTTPStatus(answer.status)
-            kind = {"Content-Type": "application/json;charset=UTF-8", "Content-Length": str(len(answer.body))}
-            headers = Headers(kind | answer.headers | {"Connection": "close"})
-            return Response(status.value, status.phrase, headers, answer.body)
+        if self._is_ws_api(request.path):
+            return None
         if parse_endpoint(request.path, self._source.market) is None:
             return connection.respond(http.HTTPStatus.NOT_FOUND, "Not Found\n")
         return None
 
+    def _is_ws_api(self, target: str) -> bool:
+        return self.trading is not None and target.partition("?")[0] == _WS_API[self._source.market]
+
+    async def _serve_ws_api(self, connection: ServerConnection, trading: BinanceTrading) -> None:
+        session = WsApiSession(trading, partial(send_quietly, connection))
+        self._api_sockets.add(connection)
+        try:
+            async for message in connection:
+                reply = await self._front.converse(session, message)
+                if reply is not None:
+                    await connection.send(reply, text=True)
+                await trading.user_data.flush()
+        except ConnectionClosed:
+            pass
+        finally:
+            self._api_sockets.discard(connection)
+            session.close()
+
     async def _converse(self, connection: ServerConnection) -> None:
         request = connection.request
+        if request is not None and self.trading is not None and self._is_ws_api(request.path):
+            await self._serve_ws_api(connection, self.trading)
+            return
         endpoint = parse_endpoint(request.path, self._source.market) if request is not None else None
         if endpoint is None:
             return
@@ -174,6 +276,8 @@ class SimulatorServer:
         finally:
             ending.cancel()
             self._hub.drop(subscriber)
+            if self.trading is not None:
+                self.trading.user_data.unsubscribe(subscriber)
             self._gate.touch()
 
     async def _end(self, subscriber: Subscriber) -> None:
@@ -203,6 +307,8 @@ class SimulatorServer:
 
     async def _commit(self, subscriber: Subscriber, reply: Reply) -> None:
         await self._hub.commit(subscriber, reply)
+        if self.trading is not None:
+            self.trading.listen(subscriber, reply.subscribe)
         self._gate.touch()
 
 

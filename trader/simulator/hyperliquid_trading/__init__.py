@@ -1,0 +1,1 @@
+"""Hyperliquid's trading protocol over the exchange core: signed actions, user information, user channels."""
