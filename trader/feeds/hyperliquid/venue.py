@@ -10,6 +10,10 @@ from typing import Any
 
 import msgspec
 
+from trader.feeds.fees import Fees
+
+FACTS_OF = "2026-09-30"
+FEES = Fees(maker_bps=1.5, taker_bps=4.5, slippage_bps=1.5)  # perpetuals, the tier every account begins in
 BOOK, QUOTES, TRADES, CANDLES, CONTEXT = "l2Book", "bbo", "trades", "candle", "activeAssetCtx"
 SIM_TIME, SIM_END = "simTime", "simEnd"  # our own simulator's extension: its time, and the end of a replay
 
