@@ -31,6 +31,7 @@ from shared.console import exit_codes
 @click.option(
     "--session", metavar="NAME", help="Keep every input and checkpoint under this name; with --venue replay: replay them."
 )
+@click.option("--raw", is_flag=True, help="With --session: keep the frames as they came, too; trader_sim --replay plays them.")
 @click.option("--fresh", is_flag=True, help="Begin anew: put the stored state of this instance aside.")
 @click.option(
     "--costs",
@@ -55,6 +56,7 @@ def main(
     speed: str,
     seed: int,
     session: str | None,
+    raw: bool,
     fresh: bool,
     costs: str,
     controls: tuple[str, ...],
@@ -78,6 +80,8 @@ def main(
             raise click.UsageError("--replay: goes with --venue sim")
         if venue == "replay" and not session:
             raise click.UsageError("--session: was not given, expected the name of the session to replay")
+        if raw and (not session or venue == "replay"):
+            raise click.UsageError("--raw: goes with --session NAME and a venue whose frames can be kept")
         from shared.paths import instance_name
         from trader.costs import cost_preset
         from trader.run import run
@@ -96,6 +100,7 @@ def main(
             seed=seed,
             session=session,
             fresh=fresh,
+            raw=raw,
             costs=str(preset),
             controls=(*preset.controls, *parse_controls(controls)) if costs != "default" else parse_controls(controls),
         )

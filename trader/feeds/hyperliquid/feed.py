@@ -17,6 +17,7 @@ from trader.feeds.hyperliquid.handler import HyperliquidHandler
 from trader.feeds.hyperliquid.rest import HyperliquidRest
 from trader.feeds.hyperliquid.venue import BOOK, CONTEXT, PING_EVERY_S, SIM_TIME, Endpoints
 from trader.feeds.instruments import Instrument
+from trader.feeds.raw import RawRecorder, Recorded
 from trader.feeds.stats import FeedStats
 
 Sink = Callable[[npt.NDArray[np.void]], None]
@@ -67,6 +68,8 @@ class HyperliquidFeed:
         What it raises ends :meth:`run`.
     sim
         Follow the simulator's time and its end.
+    raw
+        Keeps the frames as they came.
 
     Attributes
     ----------
@@ -85,6 +88,7 @@ class HyperliquidFeed:
         sink: Sink,
         sim: bool = False,
         limits: SocketLimits | None = None,
+        raw: RawRecorder | None = None,
     ) -> None:
         self._endpoints = endpoints
         self._symbols = list(symbols)
@@ -94,6 +98,7 @@ class HyperliquidFeed:
         self.stats = stats
         self._sink = sink
         self._sim = sim
+        self._raw = raw
         self._limits = limits or SocketLimits()
         self.handler = HyperliquidHandler(self._symbols, endpoints, clock, stats)
         self.ended = asyncio.Event()
@@ -174,11 +179,12 @@ class HyperliquidFeed:
         limits = self._endpoints.stale_s()
         if self._sim:  # last: a replay begins when it is asked for its time
             wanted = [*wanted, {"type": SIM_TIME}]
+        line = _Line(self, streams)
         return Socket(
             self._endpoints.ws_url,
             [_request("subscribe", subscription) for subscription in wanted],
             certain,
-            _Line(self, streams),
+            line if self._raw is None else Recorded(line, self._raw, self.stats),
             clock=self._clock,
             rng=self._rng,
             stats=self.stats,
