@@ -23,6 +23,7 @@ HOUR_NS = 3_600_000_000_000
 FUNDING_EVERY_NS = HOUR_NS  # settled at every full hour
 MOST_PRICE_DECIMALS = 6  # perpetuals: a price has at most 6 - szDecimals places
 MIN_NOTIONAL_USD = 10.0
+USUAL_AGE_MS = 300.0  # of the quickest frames on arrival; 250 to 900 ms were measured for all
 PING_EVERY_S = 20.0  # the venue closes a connection to which it has sent nothing for 60 s; our own messages do not count
 REPLAYED_TRADES = 30  # told again after every subscription, seconds to minutes old
 REPLAY_AGE_MS = 5_000  # a first message of fewer trades is still a repetition as far as they are older than this
