@@ -21,6 +21,9 @@ from shared.console import exit_codes
     "--symbols",
     help="BTCUSDT,ETHUSDT; of several venues BTCUSDT@binance-usdm,BTC@hyperliquid. [default: BTC, ETH, SOL, or all simulated]",
 )
+@click.option(
+    "--local", multiple=True, metavar="VENUE=PORT", help="Take a venue from a trader_sim on this machine, at this port."
+)
 @click.option("--capital", type=float, default=100_000.0, show_default=True, help="Paper capital, USD.")
 @click.option("--duration", type=click.FloatRange(min=0.1), help="Stop after this many seconds.")
 @click.option("--replay", metavar="PATH", help="With --venue sim: a recording (file or folder) to replay.")
@@ -50,6 +53,7 @@ def main(
     venue: str,
     market: str,
     symbols: str | None,
+    local: tuple[str, ...],
     capital: float,
     duration: float | None,
     replay: str | None,
@@ -85,13 +89,14 @@ def main(
         from shared.paths import instance_name
         from trader.costs import cost_preset
         from trader.run import run
-        from trader.settings import Settings, check_capital, parse_controls, parse_symbols, parse_venues
+        from trader.settings import Settings, check_capital, parse_controls, parse_local, parse_symbols, parse_venues
 
         preset = cost_preset(costs)
         settings = Settings(
             instance=instance_name(instance),
             venue=venue,
             market=market,
+            local=parse_local(local, parse_venues(venue, market)),
             symbols=parse_symbols(symbols, parse_venues(venue, market)),
             capital_usd=check_capital(capital),
             duration_s=duration,

@@ -17,7 +17,7 @@ from shared.console import INTERRUPTED
 from shared.events import EventKind, describe
 from trader.app import Summary, Trader
 from trader.engine.warmup import warm_up
-from trader.settings import Settings
+from trader.settings import ALONE, Settings
 from trader.venues import Venue
 
 _QUIET = (EventKind.ORDER, EventKind.SIGNAL, EventKind.REGIME_CHANGE, EventKind.FILL)
@@ -68,7 +68,7 @@ def run(settings: Settings, *, verbose: bool, as_json: bool) -> None:
         terminal = Terminal(list(venue.symbols), verbose=verbose, as_json=as_json)
         resolved = msgspec.structs.replace(settings, market=venue.market, symbols=tuple(venue.symbols))
         mode = "PAPER · REPLAY" if settings.replays else "PAPER · SIMULATED DATA" if venue.simulated else "PAPER"
-        where = f" {venue.market}" if venue.simulated else ""
+        where = f" {venue.market}" if settings.venue in ALONE else ""
         terminal.say(f"{mode}: {' '.join(resolved.venues)}{where} {', '.join(venue.symbols)}")
         if settings.costs and not settings.replays:
             terminal.say(f"costs: {settings.costs} (a trader that goes on keeps those it has)")

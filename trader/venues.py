@@ -39,12 +39,12 @@ class Venue:
         self._simulator: SimulatorInfo | None = None
         self._kept: KeptSession | None = None
         self._recorders: list[RawRecorder] = []
-        self.simulated = settings.venue == "sim" or settings.replays
+        self.simulated = settings.venue == "sim" or settings.replays or bool(settings.local)
         self.market = settings.market
         self.symbols = settings.symbols or default_symbols(settings.venues)
         if settings.replays:
             self._open_session()
-        elif self.simulated:
+        elif settings.venue == "sim":
             self._find_simulator()
 
     @property
@@ -136,16 +136,19 @@ class Venue:
 
         def make(symbols: Sequence[str], stats: FeedStats, sink: Sink) -> Any:
             raw = self._recorder(venue, clock, stats)
+            port = dict(self._settings.local).get(venue)
             if venue == HYPERLIQUID:
+                from trader.feeds.hyperliquid import venue as hyperliquid
                 from trader.feeds.hyperliquid.feed import HyperliquidFeed
-                from trader.feeds.hyperliquid.venue import endpoints as hyperliquid
 
-                return HyperliquidFeed(hyperliquid(), symbols, clock=clock, rng=rng, stats=stats, sink=sink, raw=raw)
+                there = hyperliquid.endpoints() if port is None else hyperliquid.loopback(port)
+                return HyperliquidFeed(there, symbols, clock=clock, rng=rng, stats=stats, sink=sink, raw=raw)
             from trader.feeds.binance.feed import BinanceFeed
-            from trader.feeds.binance.venue import endpoints
+            from trader.feeds.binance.venue import endpoints, loopback
 
             market: Any = venue.partition("-")[2]
-            return BinanceFeed(endpoints(market), symbols, clock=clock, rng=rng, stats=stats, sink=sink, hold=hold, raw=raw)
+            where = endpoints(market) if port is None else loopback(market, port)
+            return BinanceFeed(where, symbols, clock=clock, rng=rng, stats=stats, sink=sink, hold=hold, raw=raw)
 
         return make
 
