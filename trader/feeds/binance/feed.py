@@ -195,7 +195,7 @@ class BinanceFeed:
             stats=self._stats,
             limits=self._limits,
             direct=self._endpoints.direct,
-            stream_stale_s={} if self._sim else plan.stale_s(self._symbols),
+            steady={} if self._sim else plan.steady(self._symbols),
             on_replaced=None if self._sim else line.on_replaced,
         )
 

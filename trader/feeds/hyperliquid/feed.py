@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from shared.clock import NS_PER_S, Clock
 from shared.errors import FeedError
-from trader.feeds.connection import Keepalive, Socket, SocketLimits
+from trader.feeds.connection import Keepalive, Socket, SocketLimits, Steady
 from trader.feeds.hyperliquid.handler import HyperliquidHandler
 from trader.feeds.hyperliquid.rest import HyperliquidRest
 from trader.feeds.hyperliquid.venue import BOOK, CONTEXT, PING_EVERY_S, SIM_TIME, USUAL_AGE_MS, Endpoints
@@ -193,7 +193,7 @@ class HyperliquidFeed:
             stats=self.stats,
             limits=self._limits,
             direct=self._endpoints.direct,
-            stream_stale_s={stream: limits[stream.partition(":")[0]] for stream in certain},
+            steady={stream: Steady(limits[stream.partition(":")[0]]) for stream in certain},
             keepalive=Keepalive('{"method":"ping"}', PING_EVERY_S),
         )
 
