@@ -18,7 +18,7 @@ from shared.console import INTERRUPTED
 from shared.events import EventKind, describe
 from trader.app import LiveOrders, Summary, Trader
 from trader.engine.warmup import warm_up
-from trader.settings import Settings
+from trader.settings import ALONE, Settings
 from trader.venues import Venue
 
 if TYPE_CHECKING:
@@ -74,8 +74,10 @@ def run(settings: Settings, *, verbose: bool, as_json: bool) -> None:
         resolved = msgspec.structs.replace(settings, market=venue.market, symbols=tuple(venue.symbols))
         mode = "PAPER · REPLAY" if settings.replays else "PAPER · SIMULATED DATA" if venue.simulated else "PAPER"
         mode = live_mode.words if live_mode else mode
-        where = f" {venue.market}" if venue.simulated else ""
+        where = f" {venue.market}" if settings.venue in ALONE else ""
         terminal.say(f"{mode}: {' '.join(resolved.venues)}{where} {', '.join(venue.symbols)}")
+        if settings.costs and not settings.replays:
+            terminal.say(f"costs: {settings.costs} (a trader that goes on keeps those it has)")
         summary, interrupted = asyncio.run(_run(resolved, venue, clock, terminal, live_mode))
     finally:
         venue.close()

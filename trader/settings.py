@@ -29,6 +29,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     instance: str
     venue: str = "binance"
     market: str = "usdm"
+    local: tuple[tuple[str, int], ...] = ()  # venues taken from simulators on this machine, and their ports
     symbols: tuple[str, ...] = ()
     capital_usd: float = 100_000.0
     duration_s: float | None = None
@@ -37,6 +38,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     seed: int = 1
     session: str | None = None
     fresh: bool = False
+    raw: bool = False  # keep the frames as they came, with the session
+    costs: str = ""  # the cost controls among them, in words
     controls: tuple[tuple[int, float], ...] = ()  # index and value of global controls a fresh trader begins with
     live: bool = False  # real orders; refused unless every gate of trader.execution.live.gates is open
     accept_real_orders: bool = False
@@ -89,6 +92,24 @@ def parse_venues(text: str, market: str) -> tuple[str, ...]:
     if len(set(full)) != len(full):
         raise UsageError(f"venue: was {text!r}, expected each venue once")
     return full
+
+
+def parse_local(texts: tuple[str, ...], venues: tuple[str, ...]) -> tuple[tuple[str, int], ...]:
+    """Return venue and port of each ``VENUE=PORT``.
+
+    Errors
+    ------
+    UsageError
+        For a venue that is not used, or no port.
+    """
+    parsed = []
+    for text in texts:
+        name, _, port = text.partition("=")
+        found = [venue for venue in venues if name.strip().lower() in (venue, venue.partition("-")[0])]
+        if len(found) != 1 or not port.isdecimal() or not 0 < int(port) < 1 << 16:
+            raise UsageError(f"local: was {text!r}, expected VENUE=PORT with one of {', '.join(venues)}")
+        parsed.append((found[0], int(port)))
+    return tuple(parsed)
 
 
 def default_symbols(venues: tuple[str, ...]) -> tuple[str, ...]:

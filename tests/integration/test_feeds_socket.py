@@ -22,8 +22,8 @@ from shared.errors import FeedError
 from tests.support import eventually
 from trader.engine.inputs import Gap, InputKind
 from trader.feeds.binance.feed import BinanceFeed
-from trader.feeds.binance.venue import loopback
-from trader.feeds.connection import SocketLimits
+from trader.feeds.binance.venue import endpoints, loopback
+from trader.feeds.connection import SocketLimits, Steady
 from trader.feeds.stats import FeedStats
 
 QUICK = SocketLimits(first_message_s=0.4, stale_s=0.4, close_s=0.2, backoff_s=0.02, backoff_cap_s=0.1)
@@ -295,27 +295,45 @@ def test_an_announced_end_brings_the_next_connection_at_once() -> None:
     asyncio.run(scenario())
 
 
-def test_a_steady_stream_that_stops_means_a_new_connection() -> None:
+@pytest.mark.parametrize("quiet", [False, True], ids=["stopped", "quiet market"])
+def test_a_steady_stream_that_stops_means_a_new_connection_and_a_quiet_market_does_not(*, quiet: bool) -> None:
+    """The best price that moves proves that the book moved; trades elsewhere prove nothing."""
+    quote = json.dumps({"stream": "btcusdt@bookTicker", "data": {"u": 1, "s": "BTCUSDT", "b": "1", "B": "1", "a": "2", "A": "1"}})
+
     async def talk(connection: ServerConnection) -> None:
         await connection.send(depth(1, 1))
         for number in itertools.count(1):
             await connection.send(trade(number))
+            if not quiet:
+                await connection.send(quote)
             await asyncio.sleep(0.02)
 
     async def scenario() -> None:
-        venue, stats, batches = Venue(talk), FeedStats(), list[npt.NDArray[np.void]]()
+        venue, stats = Venue(talk), FeedStats()
         async with serve(venue._converse, "127.0.0.1", 0, process_request=venue._answer, close_timeout=0.2) as server:
             port = next(iter(server.sockets)).getsockname()[1]
-            feed = make_feed(port, stats, batches.append)
+            feed = make_feed(port, stats, lambda _rows: None)
             socket = feed._socket(feed._endpoints.sockets[0])
-            socket._stream_stale_s = {"btcusdt@depth@100ms": 0.3}
+            socket._steady = {"btcusdt@depth@100ms": Steady(0.2, "btcusdt@bookTicker")}
             running = asyncio.create_task(socket.run())
-            await until(lambda: stats.reconnects)
-            assert "delivered no btcusdt@depth@100ms for 0.3 s while others came" in stats.last_error
+            if quiet:
+                await until(lambda: stats.messages > 60)
+                assert stats.reconnects == 0
+            else:
+                await until(lambda: stats.reconnects)
+                assert "delivered no btcusdt@depth@100ms for 0.2 s while others came" in stats.last_error
             running.cancel()
             await asyncio.gather(running, return_exceptions=True)
 
     asyncio.run(scenario())
+
+
+def test_what_proves_that_a_stream_stopped_comes_by_the_same_connection() -> None:
+    public, market = endpoints("usdm").sockets
+    assert public.steady(["BTCUSDT"]) == {"btcusdt@depth@100ms": Steady(10.0, "btcusdt@bookTicker")}
+    assert market.steady(["BTCUSDT"]) == {"btcusdt@markPrice@1s": Steady(15.0)}
+    (spot,) = endpoints("spot").sockets
+    assert set(spot.steady(["BTCUSDT"])) == {"btcusdt@depth@100ms", "btcusdt@bookTicker"}
 
 
 @pytest.mark.parametrize(("ahead_ms", "alarmed"), [(0, False), (-2_000, True), (1_500, True)])

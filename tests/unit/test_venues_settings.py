@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from shared.errors import UsageError
-from trader.settings import Settings, default_symbols, parse_symbols, parse_venues
+from trader.settings import Settings, default_symbols, parse_local, parse_symbols, parse_venues
 
 BOTH = ("binance-usdm", "hyperliquid")
 
@@ -51,3 +51,13 @@ def test_one_of_two_binance_markets_must_be_told_apart() -> None:
 def test_a_stored_state_belongs_to_its_venues() -> None:
     names = [Settings(instance="", venue=text).venue_name for text in ("binance", "sim", "hyperliquid", "binance,hyperliquid")]
     assert names == ["binance-usdm", "sim-usdm", "hyperliquid", "binance-usdm+hyperliquid"]
+
+
+def test_a_venue_may_be_taken_from_a_simulator_of_this_machine() -> None:
+    assert parse_local(("binance=5", "hyperliquid=65535"), BOTH) == (("binance-usdm", 5), ("hyperliquid", 65535))
+
+
+@pytest.mark.parametrize("text", ["kraken=5", "binance", "binance=", "binance=0", "binance=65536", "binance=-1"])
+def test_a_port_of_no_venue_is_refused(text: str) -> None:
+    with pytest.raises(UsageError, match="local: was"):
+        parse_local((text,), BOTH)

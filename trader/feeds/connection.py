@@ -20,6 +20,7 @@ from shared.clock import NS_PER_S, Clock
 from trader.feeds.stats import FeedStats
 
 SHUTDOWN = "!serverShutdown"  # what a receiver returns for a frame that announces the end of its connection
+_GRACE_S = 2.0  # a steady stream may follow its partner so much later
 _CHECK_S = 0.25  # at most this long after a deadline it is noticed; a quarter of short deadlines
 
 
@@ -61,6 +62,16 @@ class Keepalive(msgspec.Struct, frozen=True):
     every_s: float
 
 
+class Steady(msgspec.Struct, frozen=True):
+    """What a stream's silence may be: at most ``limit_s``, where there is a ``partner`` only once that one has spoken since.
+
+    A quiet market is no fault. A best price that moved is: the changes of the book must have moved with it.
+    """
+
+    limit_s: float
+    partner: str = ""
+
+
 class Receiver(Protocol):
     """What gets the frames of a connection."""
 
@@ -90,6 +101,7 @@ class _Line:
         self.opened_ns = now_ns
         self.last_data_ns = 0
         self.last_ns: dict[str, int] = {}
+        self.missed_ns: dict[str, int] = {}  # since when each steady stream is missed
         self.kept: list[bytes] | None = None  # a list: not in use yet
         self.ending = asyncio.Event()  # the venue announced its end
         self.verdict = ""
@@ -116,8 +128,8 @@ class Socket:
         Ignore the proxy settings of the environment.
     keepalive
         Said for as long as the connection stands; None: the protocol's own pings do.
-    stream_stale_s
-        Streams that come steadily, and the longest silence of each: one that stops while others go on means a new connection.
+    steady
+        Streams whose silence means something: one that stops while others go on means a new connection.
     on_replaced
         Called when another connection carries on: frames may now come a second time. None: a receiver that could not tell, so
         connections are not replaced before they end.
@@ -136,7 +148,7 @@ class Socket:
         limits: SocketLimits,
         direct: bool = False,
         keepalive: Keepalive | None = None,
-        stream_stale_s: Mapping[str, float] | None = None,
+        steady: Mapping[str, Steady] | None = None,
         on_replaced: Callable[[], None] | None = None,
     ) -> None:
         self._url = url
@@ -149,7 +161,7 @@ class Socket:
         self._limits = limits
         self._direct = direct
         self._keepalive = keepalive
-        self._stream_stale_s = stream_stale_s or {}
+        self._steady = steady or {}
         self._on_replaced = on_replaced
 
     async def run(self) -> None:
@@ -324,15 +336,20 @@ class Socket:
             if now_ns - since_ns > limit_s * NS_PER_S:
                 line.verdict = f"was silent for {limit_s:g} s, expected market data; {_unheard(unseen)}"
             elif stopped:
-                line.verdict = f"delivered no {stopped} for {self._stream_stale_s[stopped]:g} s while others came"
+                line.verdict = f"delivered no {stopped} for {self._steady[stopped].limit_s:g} s while others came"
             if line.verdict:
                 await line.connection.close()
                 return
 
     def _stopped(self, line: _Line, now_ns: int) -> str:
         """Return a stream that came steadily and does no more, or ""."""
-        for name, limit_s in self._stream_stale_s.items():
-            if now_ns - line.last_ns.get(name, now_ns) > limit_s * NS_PER_S:
+        for name, rule in self._steady.items():
+            last_ns = line.last_ns.get(name)
+            limit_ns = rule.limit_s * NS_PER_S
+            spoke_ns = line.last_ns.get(rule.partner, 0) if rule.partner else now_ns
+            if last_ns is None or spoke_ns - last_ns <= limit_ns:
+                line.missed_ns.pop(name, None)
+            elif now_ns - line.missed_ns.setdefault(name, now_ns) >= min(_GRACE_S * NS_PER_S, limit_ns):
                 return name
         return ""
 

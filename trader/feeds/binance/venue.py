@@ -13,6 +13,7 @@ from typing import Literal
 import msgspec
 
 from shared.errors import ConfigError
+from trader.feeds.connection import Steady
 from trader.feeds.fees import Fees
 
 Market = Literal["spot", "usdm"]
@@ -25,8 +26,9 @@ CANDLE_STREAM = "kline_1m"  # every 250 ms to 2 s while there are trades
 KLINE_INTERVAL = "1m"
 MINUTE_MS = 60_000
 MAX_AGE_S = 23.5 * 3600.0  # the venue ends a connection after 24 h; ours is replaced before
-# Streams that come steadily, and the silence of one of them that means it stopped. Trades and candles of a quiet symbol do not.
-STALE_S = {MARK_STREAM: 15.0, "bookTicker": 60.0, "depth@100ms": 60.0}
+# Streams whose silence means something, with the one that proves it: the mark price comes every second whatever happens, a best
+# price that changes is a change of the book, and a trade changes the best price or its quantity.
+STEADY = {MARK_STREAM: (15.0, ""), "depth@100ms": (10.0, "bookTicker"), "bookTicker": (30.0, "trade")}
 FEES: dict[Market, Fees] = {
     "spot": Fees(maker_bps=10.0, taker_bps=10.0, slippage_bps=2.0),
     "usdm": Fees(maker_bps=2.0, taker_bps=5.0, slippage_bps=1.0),
@@ -65,9 +67,14 @@ class SocketPlan(msgspec.Struct, frozen=True):
         """Return the names of those of which nothing is expected."""
         return [f"{symbol.lower()}@{kind}" for symbol in symbols for kind in self.optional]
 
-    def stale_s(self, symbols: list[str]) -> dict[str, float]:
-        """Return the longest silence of each stream that comes steadily."""
-        return {f"{symbol.lower()}@{kind}": STALE_S[kind] for symbol in symbols for kind in self.kinds if kind in STALE_S}
+    def steady(self, symbols: list[str]) -> dict[str, Steady]:
+        """Return the streams of which silence means that they stopped."""
+        rules = {kind: rule for kind, rule in STEADY.items() if kind in self.kinds and rule[1] in ("", *self.kinds)}
+        return {
+            f"{symbol.lower()}@{kind}": Steady(limit_s, f"{symbol.lower()}@{partner}" if partner else "")
+            for symbol in symbols
+            for kind, (limit_s, partner) in rules.items()
+        }
 
 
 class Endpoints(msgspec.Struct, frozen=True, kw_only=True):
@@ -148,7 +155,7 @@ def endpoints(market: Market) -> Endpoints:
     raise ConfigError(f"market: was {market!r}, expected spot or usdm")
 
 
-def loopback(market: Market, port: int, depth_speed: str = "") -> Endpoints:
+def loopback(market: Market, port: int, depth_speed: str = "", trade_stream: str = "trade") -> Endpoints:
     """Return the addresses of a simulator on this machine: one socket, so that two replays interleave alike.
 
     Parameters
@@ -157,6 +164,8 @@ def loopback(market: Market, port: int, depth_speed: str = "") -> Endpoints:
         Its TCP port.
     depth_speed
         ``0ms``, ``100ms`` or ``500ms``; by default what the recordings of the market hold.
+    trade_stream
+        ``trade``, or ``aggTrade`` for a recording that has no other.
     """
     venue = endpoints(market)
     speed = depth_speed or ("0ms" if market == "usdm" else "100ms")
@@ -166,8 +175,8 @@ def loopback(market: Market, port: int, depth_speed: str = "") -> Endpoints:
         venue,
         rest_url=f"http://127.0.0.1:{port}",
         ws_url=f"ws://127.0.0.1:{port}",
-        sockets=(SocketPlan(path, ("trade", "bookTicker", f"depth@{speed}"), optional),),
-        trade_stream="trade",
+        sockets=(SocketPlan(path, (trade_stream, "bookTicker", f"depth@{speed}"), optional),),
+        trade_stream=trade_stream,
         direct=True,
         measure_clock=False,
     )
