@@ -8,6 +8,7 @@ to the published view before, during and after the drills.
 from __future__ import annotations
 
 import json
+import subprocess
 import tempfile
 import threading
 import time
@@ -46,6 +47,7 @@ INTERVAL_S = 10.0
 DEADLINE_S = 10.0  # what a decision is worth waiting for at this interval
 GRACE_S = 1.5  # past the deadline: hanging up, telling, recording
 _WATCH_S = 15.0
+_HUNG_S = 120.0
 _EVERY_S = 0.002
 
 HELD = "HOLD"
@@ -137,7 +139,10 @@ def run_drill(system: System, drill: Drill) -> Ended:
     with serving(well_at_first(drill.answer)) as server:
         system.environment |= {"CLAUDE_API_KEY": KEY, "ANTHROPIC_BASE_URL": server.url, "OLLAMA_HOST": server.url}
         options = ("--advisor", drill.advisor, "--interval", f"{INTERVAL_S:g}", "--once", "--json", "--dry-run")
-        done = system.run("tuner.cli", *options, within_s=120)
+        try:
+            done = system.run("tuner.cli", *options, within_s=_HUNG_S)
+        except subprocess.TimeoutExpired:
+            return Ended(drill=drill, state="HUNG", seconds=_HUNG_S, error="")
     assert done.returncode == 0, done.stderr
     assert KEY not in done.stdout + done.stderr
     result = json.loads(done.stdout.splitlines()[-1])
