@@ -2,12 +2,13 @@
 
 ``python -m tests.chaos.advisor_drills`` runs the real ``trader_tuner`` against a local server that is scripted to fail, beside a
 real trader on a generated market, and prints a table: drill × how it ended × seconds, and how long the trader took from a frame
-to the published view before, during and after the drills.
+to the published view: with no tuner, while one starts (it imports two clients and opens an index), and while its advisor fails.
 """
 
 from __future__ import annotations
 
 import json
+import subprocess
 import tempfile
 import threading
 import time
@@ -45,7 +46,9 @@ SYMBOL = "BTCUSDT"
 INTERVAL_S = 10.0
 DEADLINE_S = 10.0  # what a decision is worth waiting for at this interval
 GRACE_S = 1.5  # past the deadline: hanging up, telling, recording
-_WATCH_S = 15.0
+AT_REST, STARTING, FAILING = PHASES = ("no tuner", "a tuner starts", "its advisor fails")
+_REST_S = 5.0
+_HUNG_S = 120.0
 _EVERY_S = 0.002
 
 HELD = "HOLD"
@@ -119,25 +122,31 @@ class Ended(msgspec.Struct, frozen=True, kw_only=True):
         return "late" if self.seconds > DEADLINE_S + GRACE_S else ""
 
 
-def well_at_first(answer: Send) -> Send:
-    """Return a server that answers the start-up probe as it should and everything else as scripted."""
+def well_at_first(answer: Send, asked_for_real: Callable[[], None]) -> Send:
+    """Return a server that answers the start-up probe as it should and everything else as scripted, and says when that begins."""
     probe = sending(message(text_block(READY)))
     ollama_probe = sending(chat(READY))
 
     def respond(handler: BaseHTTPRequestHandler, server: Server) -> None:
         asked = server.asked[-1] if server.asked else {}
-        is_probe = any(part.get("content") == PROBE_TEXT for part in asked.get("messages", ()))
-        ((ollama_probe if "options" in asked else probe) if is_probe else answer)(handler, server)
+        if any(part.get("content") == PROBE_TEXT for part in asked.get("messages", ())):
+            (ollama_probe if "options" in asked else probe)(handler, server)
+            return
+        asked_for_real()
+        answer(handler, server)
 
     return respond
 
 
-def run_drill(system: System, drill: Drill) -> Ended:
+def run_drill(system: System, drill: Drill, asked_for_real: Callable[[], None]) -> Ended:
     """Run ``trader_tuner --once`` against a server that fails."""
-    with serving(well_at_first(drill.answer)) as server:
+    with serving(well_at_first(drill.answer, asked_for_real)) as server:
         system.environment |= {"CLAUDE_API_KEY": KEY, "ANTHROPIC_BASE_URL": server.url, "OLLAMA_HOST": server.url}
         options = ("--advisor", drill.advisor, "--interval", f"{INTERVAL_S:g}", "--once", "--json", "--dry-run")
-        done = system.run("tuner.cli", *options, within_s=120)
+        try:
+            done = system.run("tuner.cli", *options, within_s=_HUNG_S)
+        except subprocess.TimeoutExpired:
+            return Ended(drill=drill, state="HUNG", seconds=_HUNG_S, error="")
     assert done.returncode == 0, done.stderr
     assert KEY not in done.stdout + done.stderr
     result = json.loads(done.stdout.splitlines()[-1])
@@ -146,11 +155,18 @@ def run_drill(system: System, drill: Drill) -> Ended:
 
 
 class Latency:
-    """Watches how long the trader takes from the arrival of a frame to the view that shows it, as the trader stamps both."""
+    """Watches how long the trader takes from the arrival of a frame to the view that shows it, as the trader stamps both.
+
+    Attributes
+    ----------
+    phase
+        What goes on just now; every sample is counted under it.
+    """
 
     def __init__(self, workspace: Workspace) -> None:
         self._workspace = workspace
-        self.ages_ms: list[float] = []
+        self.phase = AT_REST
+        self._ages_ms: dict[str, list[float]] = {phase: [] for phase in PHASES}
 
     @contextmanager
     def watching(self) -> Iterator[None]:
@@ -170,33 +186,30 @@ class Latency:
             view = self._workspace.portfolio()
             if int(view["messages"]) != last:
                 last = int(view["messages"])
-                self.ages_ms.append((int(view["published_ns"]) - int(view["last_message_ns"])) / 1e6)
+                self._ages_ms[self.phase].append((int(view["published_ns"]) - int(view["last_message_ns"])) / 1e6)
 
-    def __str__(self) -> str:
-        p50, p99 = np.percentile(self.ages_ms, [50, 99])
-        return f"p50 {p50:6.2f} ms, p99 {p99:6.2f} ms over {len(self.ages_ms):,} publications"
-
-
-def rest(latency: Latency, seconds: float) -> None:
-    """Watch a trader that is left alone."""
-    with latency.watching():
-        time.sleep(seconds)
+    def rows(self) -> Iterator[str]:
+        """Yield one line for each phase."""
+        for phase, ages_ms in self._ages_ms.items():
+            p50, p99 = np.percentile(ages_ms, [50, 99]) if ages_ms else (np.nan, np.nan)
+            yield f"frame → published, {phase:28} p50 {p50:6.2f} ms, p99 {p99:6.2f} ms over {len(ages_ms):,} publications"
 
 
-def drilled(system: System, drills: tuple[Drill, ...], tell: Callable[[Ended], None]) -> list[tuple[str, Latency]]:
-    """Run drills beside a trader; return its latency before, during and after."""
+def drilled(system: System, drills: tuple[Drill, ...], tell: Callable[[Ended], None]) -> Latency:
+    """Run drills beside a trader, with a rest before each, and return its latency: the machine is the same for all phases."""
     _, workspace = system.trader("--symbols", SYMBOL)
     try:
-        phases = [(name, Latency(workspace)) for name in ("before", "during", "after")]
+        latency = Latency(workspace)
         generation = int(workspace.symbol_rows[0].desired()["generation"])
-        time.sleep(3.0)
-        rest(phases[0][1], _WATCH_S)
-        with phases[1][1].watching():
+        time.sleep(_REST_S)
+        with latency.watching():
             for drill in drills:
-                tell(run_drill(system, drill))
-        rest(phases[2][1], _WATCH_S)
+                latency.phase = AT_REST
+                time.sleep(_REST_S)
+                latency.phase = STARTING
+                tell(run_drill(system, drill, lambda: setattr(latency, "phase", FAILING)))
         assert int(workspace.symbol_rows[0].desired()["generation"]) == generation, "a drill changed something"
-        return phases
+        return latency
     finally:
         workspace.close()
 
@@ -215,11 +228,10 @@ def main() -> None:
             click.echo(f"{one.drill.name:32} {one.state:16} {one.seconds:6.2f} s  {verdict:4} {one.error[:90]}")
 
         try:
-            phases = drilled(system, DRILLS, tell)
+            latency = drilled(system, DRILLS, tell)
         finally:
             system.stop()
-    for name, latency in phases:
-        click.echo(f"frame → published, {name:6}: {latency}")
+    click.echo("\n".join(latency.rows()))
     if any(one.wrong for one in ended):
         raise SystemExit(1)
 

@@ -23,6 +23,7 @@ from tests.support_llm import (
     Server,
     answering,
     chat,
+    dripping,
     message,
     sending,
     serving,
@@ -131,6 +132,13 @@ def test_ollama_is_asked_what_the_model_can_do() -> None:
         pytest.raises(ConfigError, match="only does embedding"),
     ):
         chosen(server, advisor="ollama")
+
+
+def test_a_server_that_drips_while_it_is_probed_holds_up_nobody() -> None:
+    with serving(answering(lambda asked: sending(chat(READY)) if "messages" in asked else dripping)) as server:
+        assert "honoured" in chosen(server, advisor="ollama").why
+    with serving(dripping) as server:
+        assert choose(Wanted(), {"OLLAMA_HOST": server.url}, SystemClock()).advisor.name == "rules"
 
 
 def test_the_constant_part_is_cached_only_where_that_pays() -> None:

@@ -52,6 +52,19 @@ def test_a_trend_widens_the_deviation_and_the_target(regime: Regime) -> None:
     assert named["target_pct"] > 1.5
 
 
+def test_a_target_that_cannot_pay_its_costs_is_raised_even_soon_after_a_change() -> None:
+    poor = make_facts(target_pct=1.0, set_age_s=5.0)
+    decision, _ = _decide(poor, rest_s=500.0, controls_commission_bps=60.0)
+    assert _named(decision).keys() == {"target_pct"}
+    assert _named(decision)["target_pct"] > 1.0
+    assert _decide(poor, rest_s=500.0)[0].action is Action.HOLD  # 0.3 % of costs are paid by a target of 1 %
+
+
+def test_a_halted_account_is_left_to_its_human() -> None:
+    assert _decide(make_facts(regime=Regime.TRENDING_UP, efficiency=0.4), halted=True)[0].action is Action.HOLD
+    assert _decide(make_facts(regime=Regime.TRENDING_UP), controls_trading_enabled=False)[0].action is Action.HOLD
+
+
 def test_size_only_grows_on_results() -> None:
     trend = {"regime": Regime.TRENDING_UP, "efficiency": 0.4, "base_position_pct": 1.5}
     done = {"ema_dev_trending_pct": 1.5, "target_pct": 2.5, "pullback_pct": 0.8}

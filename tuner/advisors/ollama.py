@@ -18,7 +18,7 @@ _NUM_PREDICT = 700
 _PROBE_PREDICT = 60
 _NEARLY_FULL = 0.95
 _CHARS_PER_TOKEN = 2.5  # on the safe side: tables of numbers take more tokens than prose
-_SHOW_S = 5.0
+_SHOW_S = 3.0
 
 
 class OllamaAdvisor:
@@ -70,13 +70,14 @@ class OllamaAdvisor:
 
     def _capabilities(self) -> str:
         """Return why the model can never decide; empty if it can, or if the server does not say."""
-        import httpx
         import ollama
 
-        try:
-            with ollama.Client(host=self._host, timeout=_SHOW_S) as client:
-                shown = client.show(self.model)
-        except (ollama.ResponseError, httpx.HTTPError, OSError, ValueError, TypeError, AttributeError):
+        client = ollama.Client(host=self._host, timeout=_SHOW_S)
+        call = BackgroundCall(lambda: _shown(client, self.model), "advisor-ollama-show")
+        call.wait(_SHOW_S)
+        client.close()  # type: ignore[no-untyped-call]
+        shown = call.result
+        if shown is None:
             return ""  # the question that follows says it better
         if shown.capabilities and "completion" not in shown.capabilities:
             return f"model: was {self.model!r}, which only does {', '.join(shown.capabilities)}, expected one that completes text"
@@ -110,6 +111,16 @@ class OllamaAdvisor:
 
     def _options(self, num_predict: int) -> dict[str, Any]:
         return {"temperature": 0, "seed": 1, "num_ctx": self._num_ctx, "num_predict": num_predict}
+
+
+def _shown(client: Any, model: str) -> Any:
+    import httpx
+    import ollama
+
+    try:
+        return client.show(model)
+    except (ollama.ResponseError, httpx.HTTPError, OSError, ValueError, TypeError, AttributeError, RuntimeError):
+        return None
 
 
 def _called(client: Any, request: dict[str, Any], deadline_s: float) -> Reply:

@@ -21,6 +21,7 @@ _PAUSE_LOSSES = 5
 _CUT_LOSSES = 3
 _BARS_TO_JUDGE = 60
 _TRADES_TO_JUDGE_COSTS = 5
+_PAYING_TARGET = 2.0  # round trips a target should be worth
 
 
 class _View(msgspec.Struct, frozen=True, kw_only=True):
@@ -42,7 +43,7 @@ class RulesAdvisor:
     """
 
     name = "rules"
-    model = "table 1"
+    model = "table 2"
     max_deadline_s = 5.0
 
     def __init__(self, rest_s: float = 0.0) -> None:
@@ -82,6 +83,7 @@ class RulesAdvisor:
             or _halted(snapshot)
             or _losing(facts)
             or _turbulent(facts)
+            or _cannot_pay(snapshot, facts)
             or _resting(facts, rested=rested)
             or _costly(facts)
             or _idle(facts)
@@ -147,6 +149,20 @@ def _turbulent(facts: SymbolFacts) -> _View | None:
         return None
     lead = f"{words(facts.regime).capitalize()} ({facts.volatility_pct:.4f} %, range of 60 s {_range_pct(facts):.2f} %)"
     return _toward(PLAYBOOKS[facts.regime], facts, lead, 80)
+
+
+def _cannot_pay(snapshot: Snapshot, facts: SymbolFacts) -> _View | None:
+    """Raise a target that does not even pay the round trip: no win rate makes up for that."""
+    round_trip_pct = 2 * snapshot.controls.one_side_cost_pct
+    target = PARAMS[index_of(PARAMS, "target_pct")]
+    now_pct = facts.params[index_of(PARAMS, "target_pct")]
+    change = (
+        step(facts, "target_pct", min(_PAYING_TARGET * round_trip_pct, target.maximum)) if now_pct <= round_trip_pct else None
+    )
+    if change is None:
+        return None
+    text = f"A round trip costs {round_trip_pct:.2f} % and the target is {now_pct:.2f} %: a win cannot pay it ({change.text})."
+    return _View(action=Action.UPDATE_CONFIG, confidence_pct=85, reasoning=text, changes=(change,))
 
 
 def _resting(facts: SymbolFacts, *, rested: bool) -> _View | None:

@@ -17,6 +17,7 @@ from tuner.advisors.base import Advisor, Probe
 from tuner.advisors.claude import DEFAULT_BASE_URL, ClaudeAdvisor, Structure
 from tuner.advisors.prices import load_models
 from tuner.advisors.recording import Calls, CallStore, RecordingAdvisor
+from tuner.call import BackgroundCall
 
 KINDS = ("claude", "ollama", "local", "rules", "replay")
 ADVISORS = ("auto", *KINDS)
@@ -242,6 +243,12 @@ def _replay(wanted: Wanted) -> _Link:
 
 def served_models(host: str) -> list[str] | None:
     """Return the models an Ollama server has, or None if none answers within a second."""
+    call = BackgroundCall(lambda: _tags(host), "advisor-ollama-tags")
+    call.wait(_PROBE_S)
+    return call.result
+
+
+def _tags(host: str) -> list[str] | None:
     try:
         parts = urlsplit(host)
         connection_type = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
