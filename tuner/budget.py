@@ -8,12 +8,15 @@ from __future__ import annotations
 
 import os
 import sqlite3
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
 from shared.clock import NS_PER_S
 from shared.errors import JournalError
+from tuner.advisors.base import Advisor
 from tuner.advisors.prices import load_models
 
 HOUR_NS = 3600 * NS_PER_S
@@ -141,6 +144,13 @@ class Budget:
             if over <= 0:
                 return int(time_ns) + window_ns
         return now_ns + window_ns
+
+
+def paid_links(advisor: Advisor) -> list[tuple[str, str]]:
+    """Return kind and model of all that one question to an advisor may ask, one after another, and that are not free."""
+    chain: list[Mapping[str, Any]] = getattr(advisor, "identity", {}).get("chain", [])
+    links = [(str(link["advisor"]), str(link.get("model", ""))) for link in chain] or [(advisor.name, advisor.model)]
+    return [link for link in links if link[0] not in FREE]
 
 
 def most_usd(model: str, chars: int) -> float:

@@ -22,6 +22,7 @@ from tuner.extras import extras_from, open_extras, tuning_options
 
 if TYPE_CHECKING:
     from tuner.account import Result
+    from tuner.advisors.claude import Structure
     from tuner.advisors.select import Wanted
     from tuner.cycle import Parts
     from tuner.extras import Extras
@@ -29,8 +30,6 @@ if TYPE_CHECKING:
 
 LEAST_INTERVAL_S = 10.0
 _LEAST_OFFLINE_S = 1.0  # rules and recordings cost nothing to ask
-_OFFLINE = ("rules", "replay")
-_ADVISORS = ("auto", "claude", "ollama", "rules", "replay")
 
 
 @click.group(invoke_without_command=True, context_settings={"help_option_names": ["-h", "--help"]})
@@ -45,12 +44,29 @@ _ADVISORS = ("auto", "claude", "ollama", "rules", "replay")
 )
 @click.option(
     "--advisor",
-    type=click.Choice(_ADVISORS),
+    metavar="WHO",
     default="auto",
     show_default=True,
-    help="Who decides; auto: Claude with a key, else Ollama if it answers, else the embedded rules.",
+    help="Who decides: claude, ollama, local, rules, replay, or several as a chain such as claude,rules; "
+    "auto: Claude with a key, else Ollama if it answers, else the embedded rules.",
 )
 @click.option("--model", default="", help="Model to ask (or TRADER_TUNER_MODEL).")
+@click.option("--model-path", type=click.Path(dir_okay=False, path_type=Path), help="GGUF file for the advisor local.")
+@click.option(
+    "--structure",
+    type=click.Choice(("auto", "format", "tool")),
+    default="auto",
+    show_default=True,
+    help="How Claude is held to the schema; tool: for compatible servers that ignore the format.",
+)
+@click.option(
+    "--calls",
+    type=click.Choice(("live", "record", "replay", "replay-strict")),
+    default="live",
+    show_default=True,
+    help="What becomes of calls to a model: asked, asked and kept, or answered from --calls-file (strict: or failed).",
+)
+@click.option("--calls-file", type=click.Path(dir_okay=False, path_type=Path), help="Kept calls (SQLite).")
 @click.option("--replay-file", type=click.Path(dir_okay=False, path_type=Path), help="Recorded replies (JSONL) for replay.")
 @click.option("--dry-run", is_flag=True, help="Decide and record, but change nothing.")
 @click.option("--once", is_flag=True, help="Do one cycle and exit; 3 if there is no trader.")
@@ -69,6 +85,10 @@ def main(
     interval: float,
     advisor: str,
     model: str,
+    model_path: Path | None,
+    structure: Structure,
+    calls: str,
+    calls_file: Path | None,
     replay_file: Path | None,
     dry_run: bool,
     once: bool,
@@ -91,12 +111,16 @@ def main(
         name = instance_name(instance)
         if verify_audit:
             sys.exit(_verify(name, as_json=as_json))
-        _check_interval(interval, advisor)
-        from tuner.advisors.select import Wanted
+        from tuner.advisors.recording import Calls
+        from tuner.advisors.select import Wanted, kinds
         from tuner.limits import limits_for
         from tuner.loop import LoopOptions
 
-        wanted = Wanted(advisor=advisor, model=model, replay_file=replay_file, rest_s=limits_for(interval).dwell_s)
+        wanted = Wanted(
+            advisor=",".join(kinds(advisor)), model=model, model_path=model_path, structure=structure, replay_file=replay_file,
+            calls=Calls(calls), calls_file=calls_file, rest_s=limits_for(interval).dwell_s, interval_s=interval,
+        )  # fmt: skip
+        _check_interval(interval, offline=wanted.offline)
         wait = 0.0 if once and wait_s is None else wait_s
         options = LoopOptions(instance=name, interval_s=interval, dry_run=dry_run, once=once, wait_s=wait)
         extras = extras_from(given)
@@ -150,7 +174,7 @@ def _parts(
         stack.callback(log.close)
         choice = choose(wanted[0], os.environ, clock)
         publisher.update(
-            advisor=choice.advisor.name, model=choice.advisor.model, advisor_why=choice.why,
+            advisor=choice.advisor.name, model=choice.advisor.model, advisor_why=choice.why, chain=choice.chain,
             interval_s=options.interval_s, dry_run=options.dry_run,
         )  # fmt: skip
         log.line("TUNER", f"advisor {choice.advisor.name}: {choice.why}")
@@ -185,10 +209,10 @@ def _signals(stop: threading.Event, interrupted: threading.Event) -> Iterator[No
             signal.signal(number, handler)
 
 
-def _check_interval(interval_s: float, advisor: str) -> None:
-    least_s = _LEAST_OFFLINE_S if advisor in _OFFLINE else LEAST_INTERVAL_S
+def _check_interval(interval_s: float, *, offline: bool) -> None:
+    least_s = _LEAST_OFFLINE_S if offline else LEAST_INTERVAL_S
     if not least_s <= interval_s <= 86_400:
-        hint = "" if advisor in _OFFLINE else " (1 with --advisor rules or replay)"
+        hint = "" if offline else " (1 with --advisor rules or replay)"
         raise UsageError(f"interval: was {interval_s:g}, expected {least_s:g} to 86400 s{hint}")
 
 

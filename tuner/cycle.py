@@ -16,7 +16,7 @@ from tuner.advisors.breaker import BreakerState, CircuitBreaker
 from tuner.advisors.select import Choice
 from tuner.apply import Applied, Order, Status, apply, changes_of
 from tuner.audit import Audit
-from tuner.budget import FREE, Budget, Stop, most_usd
+from tuner.budget import Budget, Stop, most_usd, paid_links
 from tuner.call import BackgroundCall
 from tuner.canary import Canary, Flight
 from tuner.decision import Decision, decision_schema, parse_reply
@@ -119,6 +119,7 @@ class Decider:
         prompt = build_prompt(snapshot, symbol, self._retrieve(snapshot, fired, symbol), news=news)
         expires_ns = snapshot.taken_ns + int(limits.valid_for_s * NS_PER_S)
         reply = self._ask(prompt, (expires_ns - parts.clock.now_ns()) / NS_PER_S)
+        self._tell_fallbacks(reply, snapshot.facts(symbol).index)
         decision = _decision(reply, symbol)
         if self.stop is None:
             self._watch(ok=not decision.error, error=decision.error)
@@ -129,8 +130,8 @@ class Decider:
         case = account.Case(
             decision_id=parts.audit.new_decision_id(), fired=fired, snapshot=snapshot, prompt=prompt, reply=reply,
             decision=decision, verdict=judge(snapshot, decision, history, limits, now_ns, grounds),
-            advisor=parts.choice.advisor.name, corpus=parts.knowledge.corpus, history=history, limits=limits, grounds=grounds,
-            judged_ns=now_ns, stopped=self.stop is not None,
+            advisor=reply.advisor or parts.choice.advisor.name, corpus=parts.knowledge.corpus, history=history, limits=limits,
+            grounds=grounds, judged_ns=now_ns, stopped=self.stop is not None,
         )  # fmt: skip
         return case, expires_ns
 
@@ -191,9 +192,11 @@ class Decider:
     def _reserved(self, prompt: Prompt) -> int | Stop:
         """Reserve what the call may cost; 0 for an advisor that costs nothing. Where there is no room, say so once."""
         budget, advisor, now_ns = self._parts.budget, self._parts.choice.advisor, self._parts.clock.now_ns()
-        if budget is None or advisor.name in FREE:
+        paid = paid_links(advisor)
+        if budget is None or not paid:
             return 0
-        reserved = budget.reserve(advisor.name, most_usd(advisor.model, len(prompt.system) + len(prompt.user)), now_ns)
+        chars = len(prompt.system) + len(prompt.user)
+        reserved = budget.reserve(paid[0][0], sum(most_usd(model, chars) for _, model in paid), now_ns)
         self._show_usage()
         if isinstance(reserved, Stop):
             self.stop = reserved
@@ -215,6 +218,12 @@ class Decider:
         limits |= {"cost_hour_limit_usd": budget.limits.cost_hour_usd, "cost_day_limit_usd": budget.limits.cost_day_usd}
         used = msgspec.structs.asdict(budget.usage(self._parts.clock.now_ns()))
         self._parts.publisher.update(**used, **limits)
+
+    def _tell_fallbacks(self, reply: Reply, symbol: int) -> None:
+        """Tell everyone who was asked and could not answer."""
+        for text in reply.fallbacks:
+            self._parts.publisher.push(TunerEvent(kind=TunerEventKind.FALLBACK, symbol=symbol, text=text))
+            self._parts.log.line("FALLBACK", text)
 
     def _watch(self, *, ok: bool, error: str) -> None:
         """Tell the breaker how the call went, and everyone if that changed whether the advisor may be asked."""

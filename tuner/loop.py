@@ -119,6 +119,8 @@ class TunerLoop:
         self._tried_ns = clock.monotonic_ns()
         self._workspace = Workspace(self._options.instance, clock)
         self._settled = False
+        if self._parts.measurer is not None and not self._options.once:
+            self._parts.measurer.warm()
         self._parts.log.line("TRADER", f"attached: {', '.join(self._workspace.symbols)}")
         self._parts.publisher.update(last_error="")
         return self._workspace

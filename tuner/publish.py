@@ -101,7 +101,7 @@ class Publisher:
 
     def close(self) -> None:
         """Say that the tuner stopped and take the segment's name away."""
-        self.update(status=TunerStatus.STOPPED)
+        self.update(status=TunerStatus.STOPPED, why="the tuner ended", until_ns=0, calling=0)
         self._segment.unlink()
         self._segment.close()
 

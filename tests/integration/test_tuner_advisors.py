@@ -3,10 +3,6 @@
 from __future__ import annotations
 
 import json
-import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -15,117 +11,54 @@ import pytest
 from shared.clock import SystemClock
 from shared.errors import ConfigError
 from shared.events import Action
-from tests.support_tuner import make_snapshot, reply_object, reply_text
+from tests.support_llm import (
+    API_ERROR,
+    KEY,
+    PROMPT,
+    SCHEMA,
+    TEXT,
+    THINKING,
+    Server,
+    chat,
+    dripping,
+    message,
+    sending,
+    serving,
+    stalling,
+    text_block,
+)
+from tests.support_tuner import make_snapshot, reply_object
 from tuner.advisors.base import Reply
 from tuner.advisors.claude import ClaudeAdvisor
+from tuner.advisors.grammar import for_grammar
 from tuner.advisors.ollama import OllamaAdvisor
 from tuner.advisors.replay import ReplayAdvisor
 from tuner.advisors.select import Wanted, choose
-from tuner.decision import decision_schema, parse_reply
+from tuner.decision import parse_reply
 from tuner.prompt import build_prompt
 
-KEY = "sk-secret-of-the-test"
-PROMPT = build_prompt(make_snapshot(), "BTCUSDT", [])
-SCHEMA = decision_schema(["BTCUSDT"])
-TEXT = reply_text("UPDATE_CONFIG", stop_pct=0.8)
-Answer = Callable[[BaseHTTPRequestHandler], None]
 
-
-class Server:
-    """What was asked, and where."""
-
-    def __init__(self, url: str) -> None:
-        self.url = url
-        self.asked: list[dict[str, Any]] = []
-        self.headers: list[dict[str, str]] = []
-        self.released = threading.Event()
-
-
-@contextmanager
-def serving(answer: Callable[[BaseHTTPRequestHandler, Server], None]) -> Iterator[Server]:
-    """Run a server on loopback whose every answer is ``answer``."""
-    server: Server
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            server.asked.append(json.loads(self.rfile.read(int(self.headers["content-length"]))))
-            server.headers.append({name.lower(): value for name, value in self.headers.items()})
-            answer(self, server)
-
-        def do_GET(self) -> None:
-            answer(self, server)
-
-        def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the name of the base class
-            """Say nothing."""
-
-    httpd = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    server = Server(f"http://127.0.0.1:{httpd.server_address[1]}")
-    thread = threading.Thread(target=httpd.serve_forever, kwargs={"poll_interval": 0.01})
-    thread.start()
-    try:
-        yield server
-    finally:
-        server.released.set()
-        httpd.shutdown()
-        httpd.server_close()
-        thread.join()
-
-
-def sending(body: Any, status: int = 200) -> Callable[[BaseHTTPRequestHandler, Server], None]:
-    """Return an answer: JSON, or text as it is."""
-    data = body.encode() if isinstance(body, str) else json.dumps(body).encode()
-
-    def answer(handler: BaseHTTPRequestHandler, _server: Server) -> None:
-        handler.send_response(status)
-        handler.send_header("content-type", "application/json")
-        handler.send_header("content-length", str(len(data)))
-        handler.send_header("retry-after", "3600")
-        handler.end_headers()
-        handler.wfile.write(data)
-
-    return answer
-
-
-def stalling(handler: BaseHTTPRequestHandler, server: Server) -> None:
-    """Promise a body and never send it."""
-    handler.send_response(200)
-    handler.send_header("content-type", "application/json")
-    handler.send_header("content-length", "1000")
-    handler.end_headers()
-    handler.wfile.write(b'{"id":')
-    handler.wfile.flush()
-    server.released.wait(20)
-
-
-def message(*blocks: dict[str, Any], stop: str = "end_turn", **usage: int) -> dict[str, Any]:
-    """Return a message as the API sends it."""
-    return {
-        "id": "msg_1", "type": "message", "role": "assistant", "model": "claude-haiku-5-5", "content": list(blocks),
-        "stop_reason": stop, "stop_sequence": None, "usage": {"input_tokens": 1000, "output_tokens": 200} | usage,
-    }  # fmt: skip
-
-
-def text_block(text: str = TEXT) -> dict[str, Any]:
-    return {"type": "text", "text": text}
-
-
-THINKING = {"type": "thinking", "thinking": "Let me see.", "signature": "x"}
-
-
-def ask_claude(server: Server, deadline_s: float = 10.0, structured: Any = "format", model: str = "claude-haiku-5-5") -> Reply:
-    advisor = ClaudeAdvisor(api_key=KEY, base_url=server.url, model=model, clock=SystemClock(), structured=structured)
+def ask_claude(server: Server, deadline_s: float = 10.0, structure: Any = "format", model: str = "claude-haiku-5-5") -> Reply:
+    advisor = ClaudeAdvisor(api_key=KEY, base_url=server.url, model=model, clock=SystemClock(), structure=structure)
     reply = advisor.propose(PROMPT, SCHEMA, deadline_s)
     assert KEY not in reply.error
     return reply
 
 
 def test_claude_is_asked_once_with_the_schema_and_answers() -> None:
-    cached = message(text_block(), cache_read_input_tokens=4000, cache_creation_input_tokens=100)
+    cached = message(
+        text_block(),
+        cache_read_input_tokens=4000,
+        cache_creation_input_tokens=100,
+        cache_creation={"ephemeral_5m_input_tokens": 60, "ephemeral_1h_input_tokens": 40},
+        output_tokens_details={"thinking_tokens": 150},
+    )
     with serving(sending(cached)) as server:
         reply = ask_claude(server)
     assert (reply.error, reply.text, reply.model, reply.stop_reason) == ("", TEXT, "claude-haiku-5-5", "end_turn")
     assert (reply.input_tokens, reply.output_tokens, reply.cache_read_tokens) == (5100, 200, 4000)
-    assert reply.cost_usd == pytest.approx((1000 * 0.10 + 200 * 0.50 + 4000 * 0.01 + 100 * 0.125) / 1e6)
+    assert (reply.cache_write_tokens, reply.thinking_tokens, reply.advisor) == (100, 150, "claude")
+    assert reply.cost_usd == pytest.approx((1000 * 0.10 + 200 * 0.50 + 4000 * 0.01 + 60 * 0.125 + 40 * 0.20) / 1e6)
     assert reply.latency_ms > 0
     (asked,) = server.asked
     assert asked["output_config"] == {"effort": "low", "format": {"type": "json_schema", "schema": SCHEMA}}
@@ -147,13 +80,12 @@ def test_a_model_without_effort_is_not_sent_one() -> None:
 def test_a_compatible_server_is_asked_by_a_forced_tool() -> None:
     block = {"type": "tool_use", "id": "t1", "name": "decide", "input": reply_object("PAUSE")}
     with serving(sending(message(block, stop="tool_use"))) as server:
-        reply = ask_claude(server, structured="tool")
+        reply = ask_claude(server, structure="tool")
     assert parse_reply(reply.text, ["BTCUSDT"]).action is Action.PAUSE
     assert server.asked[0]["tool_choice"] == {"type": "tool", "name": "decide"}
     assert server.asked[0]["tools"][0]["input_schema"] == SCHEMA
 
 
-API_ERROR = {"type": "error", "error": {"type": "some_error", "message": f"no, {KEY}"}}
 CLAUDE_FAILURES = {
     "refusal": (sending(message(stop="refusal")), "refused"),
     "cut at max_tokens": (sending(message(text_block('{"action": "PAU'), stop="max_tokens")), "max_tokens"),
@@ -176,8 +108,9 @@ def test_claude_failures_are_an_error_after_one_call(answer: Any, named: str) ->
     assert len(server.asked) == 1
 
 
-def test_claude_that_is_too_slow_is_given_up() -> None:
-    with serving(stalling) as server:
+@pytest.mark.parametrize("slow", [stalling, dripping])
+def test_claude_that_is_too_slow_is_given_up(slow: Any) -> None:
+    with serving(slow) as server:
         reply = ask_claude(server, deadline_s=0.3)
     assert "0.3 s" in reply.error
     assert reply.latency_ms < 5_000
@@ -189,14 +122,6 @@ def test_claude_without_a_server_is_an_error() -> None:
     assert "claude" in ask_claude(gone).error
 
 
-def chat(content: str = TEXT, **fields: Any) -> dict[str, Any]:
-    """Return a chat answer as Ollama sends it."""
-    return {
-        "model": "llama3.2", "created_at": "2026-11-01T00:00:00Z", "message": {"role": "assistant", "content": content},
-        "done": True, "done_reason": "stop", "total_duration": 5, "prompt_eval_count": 2100, "eval_count": 150,
-    } | fields  # fmt: skip
-
-
 def ask_ollama(server: Server, deadline_s: float = 10.0) -> Reply:
     return OllamaAdvisor(host=server.url, model="llama3.2", clock=SystemClock()).propose(PROMPT, SCHEMA, deadline_s)
 
@@ -206,11 +131,11 @@ def test_ollama_is_asked_for_the_schema_without_chance_or_thoughts() -> None:
         reply = ask_ollama(server)
     assert (reply.error, reply.text, reply.input_tokens, reply.output_tokens) == ("", TEXT, 2100, 150)
     (asked,) = server.asked
-    assert asked["format"] == SCHEMA
+    assert asked["format"] == for_grammar(SCHEMA)
     assert asked["options"]["temperature"] == 0
     assert {"seed", "num_ctx", "num_predict"} <= set(asked["options"])
     assert (asked["think"], asked["stream"], asked["keep_alive"]) == (False, False, "30m")
-    assert json.dumps(SCHEMA) in asked["messages"][1]["content"]
+    assert json.dumps(for_grammar(SCHEMA)) in asked["messages"][0]["content"]
 
 
 OLLAMA_FAILURES = {
@@ -231,8 +156,9 @@ def test_ollama_failures_are_an_error(answer: Any, named: str) -> None:
         assert len(server.asked) == 1
 
 
-def test_ollama_that_is_too_slow_is_given_up() -> None:
-    with serving(stalling) as server:
+@pytest.mark.parametrize("slow", [stalling, dripping])
+def test_ollama_that_is_too_slow_is_given_up(slow: Any) -> None:
+    with serving(slow) as server:
         assert "0.3 s" in ask_ollama(server, deadline_s=0.3).error
 
 

@@ -28,6 +28,7 @@ from tuner.account import Result
 from tuner.advisors.replay import ReplayAdvisor
 from tuner.advisors.select import Choice
 from tuner.audit import Audit, verify
+from tuner.budget import Budget, BudgetLimits
 from tuner.cycle import Parts
 from tuner.knowledge import NoKnowledge
 from tuner.log import TunerLog
@@ -38,6 +39,12 @@ from tuner.snapshot import take
 
 STOP = index_of(PARAMS, "stop_pct")
 CUT = reply_object("UPDATE_CONFIG", stop_pct=0.8)
+
+
+class Paid(ReplayAdvisor):
+    """Recorded replies of an advisor that is not free."""
+
+    name = "claude"
 
 
 class Tuner:
@@ -56,8 +63,11 @@ class Tuner:
         self._events: RingReader = self.view.events(from_start=True)
         self.events: list[Any] = []
         self._log = TunerLog(folder, clock, echo=False)
-        self._options = LoopOptions(instance=trader.instance, **({"interval_s": 1.0} | options))
-        self._choice = Choice(advisor=ReplayAdvisor(recorded, max_deadline_s=1.5), why="recorded")
+        limits = options.pop("budget", None)
+        self.loop_options = LoopOptions(instance=trader.instance, **({"interval_s": 1.0} | options))
+        advisor = (Paid if limits else ReplayAdvisor)(recorded, max_deadline_s=1.5)
+        self._choice = Choice(advisor=advisor, why="recorded")
+        self._budget = folder / "budget.sqlite", limits
         self._thread = threading.Thread(target=self._run, name="tuner")
         self.error: Exception | None = None
 
@@ -66,16 +76,20 @@ class Tuner:
 
     def _run(self) -> None:
         audit = Audit(self.audit_path)  # SQLite wants one thread for one connection
+        path, limits = self._budget
+        budget = Budget(path, limits) if limits else None
         parts = Parts(
             clock=SystemClock(), choice=self._choice, knowledge=NoKnowledge("none"), audit=audit, publisher=self.publisher,
-            log=self._log, stop=self.stop,
+            log=self._log, stop=self.stop, budget=budget,
         )  # fmt: skip
         try:
-            TunerLoop(parts, self._options, self.results.append).run()
+            TunerLoop(parts, self.loop_options, self.results.append).run()
         except NotRunning as error:
             self.error = error
         finally:
             audit.close()
+            if budget is not None:
+                budget.close()
 
     def kinds(self) -> list[TunerEventKind]:
         """Return the kinds of all events so far."""
@@ -294,3 +308,34 @@ def test_the_wish_of_an_action_is_the_guards_not_the_models(trader: Trader, tmp_
     assert len(changes) == 3
     assert Action[tuner.results[0].action] is Action.UPDATE_CONFIG
     assert all(abs(new - old) <= PARAMS[index_of(PARAMS, name)].max_step for name, (old, new) in changes.items())
+
+
+def test_over_the_budget_it_holds_and_says_why_and_until_when(trader: Trader, tmp_path: Path) -> None:
+    hold = reply_object("HOLD")
+    with tuning(tmp_path, trader, hold, hold, hold, budget=BudgetLimits(calls_hour=1)) as tuner:
+        eventually(lambda: tuner.status() is TunerStatus.BUDGET, within_s=10)
+        status = tuner.view.status()
+        assert b"1 of 1 calls of the hour" in status["why"]
+        assert status["until_ns"] > SystemClock().now_ns() + 3_000_000_000_000
+        assert [int(status[name]) for name in ("calls_hour", "calls_hour_limit", "calls_day", "held")] == [1, 1, 1, 2]
+        assert TunerEventKind.BUDGET_STOP in tuner.kinds()
+        assert [result.status for result in tuner.results[:2]] == ["HOLD", "BUDGET"]
+        assert TunerEventKind.DEGRADED not in tuner.kinds()  # nobody failed
+    assert trader.desired(0)["generation"] == 0
+
+
+def test_what_was_spent_is_remembered_by_the_next_tuner(trader: Trader, tmp_path: Path) -> None:
+    for expected in ("HOLD", "BUDGET"):
+        with tuning(tmp_path, trader, reply_object("HOLD"), budget=BudgetLimits(calls_day=1), once=True) as tuner:
+            eventually(partial(len, tuner.results))
+            assert tuner.results[0].status == expected
+
+
+def test_a_pause_is_told_from_off(trader: Trader, tmp_path: Path) -> None:
+    _control(trader, "tuner_mode", 2)
+    with tuning(tmp_path, trader, CUT) as tuner:
+        eventually(lambda: tuner.status() is TunerStatus.PAUSED)
+        assert b"paused" in tuner.view.status()["why"]
+        _control(trader, "tuner_mode", 0)
+        eventually(lambda: tuner.status() is TunerStatus.OFF)
+        assert tuner.results == []

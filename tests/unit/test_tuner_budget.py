@@ -2,18 +2,35 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from shared.clock import NS_PER_S
+from shared.clock import NS_PER_S, ManualClock
 from shared.errors import JournalError
 from tests.support_tuner import NOW_NS
-from tuner.budget import DAY_NS, HOUR_NS, Budget, BudgetLimits, Stop, most_usd
+from tuner.advisors.chain import ChainAdvisor
+from tuner.advisors.rules import RulesAdvisor
+from tuner.budget import DAY_NS, HOUR_NS, Budget, BudgetLimits, Stop, most_usd, paid_links
 
 LIMITS = BudgetLimits(calls_hour=3, calls_day=5, cost_hour_usd=0.10, cost_day_usd=0.15)
+
+
+class Asked(RulesAdvisor):
+    """An advisor of another name."""
+
+    def __init__(self, name: str, model: str) -> None:
+        super().__init__()
+        self.name, self.model = name, model
+
+    @property
+    def identity(self) -> Mapping[str, Any]:
+        """What it is."""
+        return {"model": self.model}
 
 
 def _budget(folder: Path, **limits: float) -> Budget:
@@ -68,6 +85,14 @@ def test_the_dearest_a_call_can_get_counts_prompt_and_thoughts() -> None:
     cheap, dear = most_usd("claude-haiku-5-5", 0), most_usd("claude-haiku-5-5", 10_000)
     assert 0.0 < cheap < dear
     assert most_usd("qwen2.5:1.5b", 10_000) == 0.0
+
+
+def test_a_question_to_a_chain_may_ask_everyone_in_it() -> None:
+    rules, paid = RulesAdvisor(), Asked("claude", "claude-haiku-5-5")
+    assert paid_links(rules) == []
+    assert paid_links(paid) == [("claude", "claude-haiku-5-5")]
+    chain = ChainAdvisor([Asked("ollama", "qwen"), paid, rules], ManualClock())
+    assert paid_links(chain) == [("ollama", "qwen"), ("claude", "claude-haiku-5-5")]
 
 
 def test_a_ledger_that_can_not_be_written_stops_the_tuner(tmp_path: Path) -> None:

@@ -20,7 +20,7 @@ _POLL_S = 0.1
 @click.option("--tail", type=click.IntRange(min=0), default=20, show_default=True, help="Begin with the last N events.")
 @click.option("--follow", "-f", is_flag=True, help="Go on with new events until Ctrl-C.")
 @click.option("--symbol", help="Only events of this symbol.")
-@click.option("--type", "kind", help="Only events of this kind, for example FILL, TUNER_CONFIG or DECISION.")
+@click.option("--type", "kind", help="Only events of this kind, for example FILL, TUNER_CONFIG or TunerOutcome.")
 @click.option("--stats", is_flag=True, help="Count all events still in memory by kind instead of listing them.")
 @click.option("--instance", help="Name of the system. [env: TRADER_INSTANCE]")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object per line.")
@@ -48,10 +48,16 @@ def main(
 
 
 def _filter(known: list[str], symbol: str | None, kind: str | None) -> Any:
-    wanted_kind = kind.upper().replace("-", "_") if kind else None
-    if wanted_kind and wanted_kind not in known:
+    wanted_kind = _named(kind, known) if kind else None
+    if kind and not wanted_kind:
         raise click.UsageError(f"--type: was {kind!r}, expected one of {', '.join(known)}")
     return lambda line: (not symbol or line.symbol == symbol) and (not wanted_kind or line.kind == wanted_kind)
+
+
+def _named(kind: str, known: list[str]) -> str | None:
+    """Return the kind that is meant: TunerOutcome, tuner-outcome and OUTCOME are the same."""
+    plain = kind.upper().replace("-", "").replace("_", "")
+    return next((name for name in known if plain in (name.replace("_", ""), "TUNER" + name.replace("_", ""))), None)
 
 
 def _print(line: EventLine, *, as_json: bool) -> None:

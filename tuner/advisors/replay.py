@@ -64,11 +64,16 @@ class ReplayAdvisor:
         self._by_prompt = {entry.prompt_sha256: entry for entry in entries if entry.prompt_sha256}
         self._in_order = deque(entry for entry in entries if not entry.prompt_sha256)
 
+    @property
+    def identity(self) -> Mapping[str, Any]:
+        """The file."""
+        return {"file": self.model}
+
     def propose(self, prompt: Prompt, schema: Mapping[str, Any], deadline_s: float) -> Reply:  # noqa: ARG002
         """Return the recorded reply."""
         entry = self._by_prompt.get(prompt.sha256) or self._next(prompt.symbol)
         if entry is None:
-            return Reply(text=_nothing_recorded(prompt.symbol), stop_reason="end_turn", model=self.model)
+            return Reply(text=nothing_recorded(prompt.symbol), stop_reason="end_turn", model=self.model, advisor=self.name)
         if entry.delay_s > 0:
             threading.Event().wait(min(entry.delay_s, deadline_s))
         if entry.delay_s > deadline_s:
@@ -82,6 +87,7 @@ class ReplayAdvisor:
             latency_ms=entry.delay_s * 1e3,
             model=entry.model or self.model,
             error=entry.error,
+            advisor=self.name,
         )
 
     def _next(self, symbol: str) -> Recorded | None:
@@ -92,7 +98,8 @@ class ReplayAdvisor:
         return None
 
 
-def _nothing_recorded(symbol: str) -> str:
+def nothing_recorded(symbol: str) -> str:
+    """Return the HOLD that stands in for a reply nobody recorded."""
     return json.dumps(
         {
             "action": Action.HOLD.name,

@@ -48,6 +48,11 @@ class RulesAdvisor:
     def __init__(self, rest_s: float = 0.0) -> None:
         self._rest_s = rest_s
 
+    @property
+    def identity(self) -> Mapping[str, Any]:
+        """The version of the table, and the time it leaves a change to show its effect."""
+        return {"table": self.model, "rest_s": self._rest_s}
+
     def propose(self, prompt: Prompt, schema: Mapping[str, Any], deadline_s: float) -> Reply:  # noqa: ARG002
         """Return the decision of the first rule that applies, as the JSON any advisor answers with."""
         view = self._view(prompt.snapshot, prompt.snapshot.facts(prompt.symbol))
@@ -66,7 +71,7 @@ class RulesAdvisor:
                 "cited": [passage.chunk_id for passage in prompt.passages[:1]] if view.changes else [],
             }
         )
-        return Reply(text=text, stop_reason="end_turn", model=self.model)
+        return Reply(text=text, stop_reason="end_turn", model=self.model, advisor=self.name)
 
     def _view(self, snapshot: Snapshot, facts: SymbolFacts) -> _View:
         rested = facts.set_age_s >= self._rest_s
@@ -74,6 +79,7 @@ class RulesAdvisor:
             _danger(snapshot, facts)
             or _paused(facts, rested=rested)
             or _unusable(snapshot, facts)
+            or _halted(snapshot)
             or _losing(facts)
             or _turbulent(facts)
             or _resting(facts, rested=rested)
@@ -115,6 +121,12 @@ def _unusable(snapshot: Snapshot, facts: SymbolFacts) -> _View | None:
     if facts.price_usd <= 0:
         return _hold("There is no price yet.", 95)
     return None
+
+
+def _halted(snapshot: Snapshot) -> _View | None:
+    if not snapshot.halted and snapshot.controls.trading_enabled:
+        return None
+    return _hold("New risk is halted: nothing can be learned from a change until a human resumes trading.", 90)
 
 
 def _losing(facts: SymbolFacts) -> _View | None:

@@ -30,7 +30,10 @@ class Replayer:
         self._process: subprocess.Popen[bytes] | None = None
         self._closed = False
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="replayer")
-        self._thread.submit(self._started)  # the engine takes seconds to load: begin before it is needed
+
+    def warm(self) -> None:
+        """Start the process before it is needed: the engine takes seconds to load."""
+        self._thread.submit(self._started)
 
     def submit(self, task: Task) -> Future[Answer]:
         """Ask; the answer comes when it comes."""

@@ -63,19 +63,23 @@ class Effects:
     def __init__(self, horizon_s: float) -> None:
         self._horizon_ns = int(horizon_s * NS_PER_S)
         self._by_symbol: dict[str, list[Effect]] = {}
+        self._intervals: dict[str, Interval] = {}
 
-    def add(self, effect: Effect) -> Interval:
-        """Take one more and return what the symbol's decisions amount to now."""
+    def add(self, effect: Effect) -> None:
+        """Take one more."""
         known = self._by_symbol.setdefault(effect.followed.symbol, [])
         known.append(effect)
         known.sort(key=lambda one: one.followed.time_ns)
-        return self.interval(effect.followed.symbol)
+        self._intervals.pop(effect.followed.symbol, None)
 
     def interval(self, symbol: str) -> Interval:
         """Return the mean effect of a symbol's decisions and its interval."""
-        known = self._by_symbol.get(symbol, [])
-        block = overlap([one.followed.from_ns for one in known], self._horizon_ns)
-        return mean_interval([one.effect_usd for one in known], block, seed=zlib.crc32(symbol.encode()))
+        if symbol not in self._intervals:
+            known = self._by_symbol.get(symbol, [])
+            block = overlap([one.followed.from_ns for one in known], self._horizon_ns)
+            effects_usd = [one.effect_usd for one in known]
+            self._intervals[symbol] = mean_interval(effects_usd, block, seed=zlib.crc32(symbol.encode()))
+        return self._intervals[symbol]
 
     def told(self, now_ns: int) -> tuple[MeasuredEffects, ...]:
         """Return what the next prompt may say of it."""

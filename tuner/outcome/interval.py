@@ -12,9 +12,11 @@ from collections.abc import Sequence
 
 import msgspec
 import numpy as np
+import numpy.typing as npt
 
 FEWEST = 5  # with fewer a resampled mean says more about the draw than about the effect
 _DRAWS = 10_000
+_AT_ONCE = 500  # of the draws: thousands of effects then still fit in memory
 _LEVEL_PCT = 95.0
 
 
@@ -49,12 +51,19 @@ def mean_interval(effects_usd: Sequence[float], block: int = 1, seed: int = 0) -
         return Interval(samples=count, mean_usd=mean)
     block = min(max(1, block), count)
     random = np.random.Generator(np.random.PCG64([seed, count]))
-    starts = random.integers(0, count, (_DRAWS, math.ceil(count / block)))
-    drawn = (starts[:, :, None] + np.arange(block)).reshape(_DRAWS, -1)[:, :count] % count
-    means = values[drawn].mean(axis=1)
+    means = np.concatenate([_drawn_means(values, block, random) for _ in range(_DRAWS // _AT_ONCE)])
     tail = (100.0 - _LEVEL_PCT) / 2
     low, high = np.percentile(means, [tail, 100.0 - tail])
     return Interval(samples=count, mean_usd=mean, low_usd=float(low), high_usd=float(high))
+
+
+def _drawn_means(values: npt.NDArray[np.float64], block: int, random: np.random.Generator) -> npt.NDArray[np.float64]:
+    """Return the means of resampled series, each made of blocks that begin anywhere and go round."""
+    count = len(values)
+    starts = random.integers(0, count, (_AT_ONCE, math.ceil(count / block)))
+    drawn = (starts[:, :, None] + np.arange(block)).reshape(_AT_ONCE, -1)[:, :count] % count
+    means: npt.NDArray[np.float64] = values[drawn].mean(axis=1)
+    return means
 
 
 def overlap(times_ns: Sequence[int], horizon_ns: int) -> int:

@@ -25,6 +25,7 @@ from tuner.snapshot import MeasuredEffects, Snapshot
 METHOD = "mean of the symbol's effects, 95 % percentile interval, circular block bootstrap (Politis & Romano 1992)"
 _GIVE_UP_S = 86_400.0  # a market that stood still that long is not the one the decision was made in
 _AGAIN_S = 2.0
+_MOST_TRIES = 20
 
 
 class MeasureOptions(msgspec.Struct, frozen=True, kw_only=True):
@@ -61,6 +62,12 @@ class Measurer:
         self._pending = _unmeasured(self._audit)
         self._running: tuple[Followed, Future[Answer]] | None = None
         self._not_before_ns = 0
+        self._tries = 0  # of the effect that is due and could not be measured yet
+
+    def warm(self) -> None:
+        """Have the replaying process ready before the first decision."""
+        if self._replayer is not None:
+            self._replayer.warm()
 
     @property
     def pending(self) -> tuple[Followed, ...]:
@@ -110,11 +117,14 @@ class Measurer:
             return
 
     def _conclude(self, followed: Followed, answer: Answer) -> None:
+        if answer.both is not None or answer.final:
+            self._tries = 0
         if answer.both is not None:
             self._record(followed, answer.both)
-        elif answer.final:
+        elif answer.final or self._tries >= _MOST_TRIES:
             self._give_up(followed, answer.error)
         else:
+            self._tries += 1
             self._not_before_ns = self._clock.monotonic_ns() + int(_AGAIN_S * NS_PER_S)
 
     def _record(self, followed: Followed, both: Both) -> None:
@@ -127,7 +137,8 @@ class Measurer:
             trades_old=both.old.trades,
             trades_new=both.new.trades,
         )
-        interval = self._effects.add(effect)
+        self._effects.add(effect)
+        interval = self._effects.interval(followed.symbol)
         self._audit.append(
             _key(followed, Status.OUTCOME, self._clock.now_ns())
             | {
@@ -157,6 +168,7 @@ class Measurer:
         """Record that an effect can not be measured any more."""
         self._audit.append(_key(followed, Status.UNMEASURED, self._clock.now_ns()) | {"error": why})
         self._pending.remove(followed)
+        self._tries = 0
         self._log.line("OUTCOME", f"{followed.symbol} decision {followed.decision_id}: not measured: {why}")
 
 

@@ -113,7 +113,7 @@ def measure(task: Measure) -> Both:
         If they do not reach to the horizon yet.
     """
     folder = Path(task.folder)
-    seq, _, path = next((one for one in reversed(checkpoints(folder)) if one[1] <= task.from_ns), (0, 0, None))
+    seq, _, path = next((one for one in reversed(checkpoints(folder)) if one[1] < task.from_ns), (0, 0, None))
     if path is None:
         raise JournalError("session: was without a checkpoint from before the decision, expected one")
     start = Engine(read_state(path)[1])

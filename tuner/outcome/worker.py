@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import os
 import sys
+from queue import SimpleQueue
+from threading import Thread
 from typing import BinaryIO
 
 import msgspec
@@ -18,11 +20,19 @@ from tuner.outcome.tasks import Answer, Task, WhatIf
 _NICE = 15
 
 
-def serve(tasks: BinaryIO, answers: BinaryIO, clock: Clock) -> None:
-    """Answer until there are no more tasks."""
-    for line in tasks:
-        answers.write(msgspec.json.encode(answer(msgspec.json.decode(line, type=Task), clock)) + b"\n")
+def serve(tasks: SimpleQueue[bytes], answers: BinaryIO, clock: Clock) -> None:
+    """Answer one task after another, for as long as the process lives."""
+    while True:
+        task = msgspec.json.decode(tasks.get(), type=Task)
+        answers.write(msgspec.json.encode(answer(task, clock)) + b"\n")
         answers.flush()
+
+
+def listen(source: BinaryIO, tasks: SimpleQueue[bytes]) -> None:
+    """Take tasks as they come; with the tuner gone the process ends at once, whatever it is doing."""
+    for line in source:
+        tasks.put(line)
+    os._exit(0)
 
 
 def answer(task: Task, clock: Clock) -> Answer:
@@ -40,11 +50,13 @@ def answer(task: Task, clock: Clock) -> Answer:
 def main() -> None:
     """Load the engine, then serve standard input."""
     os.nice(_NICE)
+    tasks: SimpleQueue[bytes] = SimpleQueue()
+    Thread(target=listen, args=(sys.stdin.buffer, tasks), name="tasks", daemon=True).start()
     from trader.engine.warmup import warm_up
 
     clock = SystemClock()
     warm_up(clock, lambda words: print(words, file=sys.stderr))  # noqa: T201 - standard output carries the answers
-    serve(sys.stdin.buffer, sys.stdout.buffer, clock)
+    serve(tasks, sys.stdout.buffer, clock)
 
 
 if __name__ == "__main__":
