@@ -33,7 +33,6 @@ _LEAST_OFFLINE_S = 1.0  # rules and recordings cost nothing to ask
 
 
 @click.group(invoke_without_command=True, context_settings={"help_option_names": ["-h", "--help"]})
-@tuning_options
 @click.option(
     "--interval",
     metavar="S",
@@ -73,6 +72,7 @@ _LEAST_OFFLINE_S = 1.0  # rules and recordings cost nothing to ask
 @click.option(
     "--wait", "wait_s", metavar="S", type=float, help="Seconds to wait for a trader. [default: for ever; 0 with --once]"
 )
+@tuning_options
 @click.option("--verify-audit", is_flag=True, help="Walk the audit's hash chain and exit; 1 if it is broken.")
 @click.option("--instance", help="Instance to tune (or TRADER_INSTANCE).")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON line per decision.")

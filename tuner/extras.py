@@ -53,9 +53,9 @@ def tuning_options(command: Command) -> Command:
             click.option("--max-calls-hour", type=click.IntRange(0), default=240, show_default=True, help="Calls to a model."),
             click.option("--max-calls-day", type=click.IntRange(0), default=2_000, show_default=True, help="Calls to a model."),
             click.option("--max-usd-hour", type=click.FloatRange(0), default=0.5, show_default=True, help="Price of the calls."),
+            click.option("--max-usd-day", type=click.FloatRange(0), default=5.0, show_default=True, help="Price of the calls."),
             click.option("--news", is_flag=True, help="Read announcements of the venues: untrusted, may only lower risk."),
             click.option("--news-feed", metavar="URL", multiple=True, help="An RSS or Atom feed to read, untrusted as well."),
-            click.option("--max-usd-day", type=click.FloatRange(0), default=5.0, show_default=True, help="Price of the calls."),
         )
     ):  # fmt: skip
         command = option(command)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import tempfile
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 from time import sleep
@@ -74,7 +74,7 @@ class Report(msgspec.Struct):
         )
 
 
-def kill_many(system: System, kills: int, seed: int) -> Report:
+def kill_many(system: System, kills: int, seed: int, phases: Sequence[str] = tuple(PHASES)) -> Report:
     """Kill the tuner ``kills`` times, each time in the next phase, and return what was found."""
     system.simulator("--speed", "1", "--symbols", "BTCUSDT")
     trader, workspace = system.trader("--fresh")
@@ -84,7 +84,7 @@ def kill_many(system: System, kills: int, seed: int) -> Report:
     done: Counter[str] = Counter()
     broken = in_flight = 0
     for number in range(kills):
-        phase = list(PHASES)[number % len(PHASES)]
+        phase = phases[number % len(phases)]
         process = system.start("tuner.cli", *_advisor(system, number), "--interval", "1", "--wait", "30")
         reached = _wait_for(system, process, workspace, phase, random)
         system.kill(process)
