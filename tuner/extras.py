@@ -83,7 +83,7 @@ def open_extras(
     )  # fmt: skip
     budget = Budget(home_dir(instance) / "budget.sqlite", limits)
     stack.callback(budget.close)
-    news = _news_desk(extras, desk[3])
+    news = news_desk(extras, desk[3])
     if not extras.what_if_min:
         return {"budget": budget, "news": news}
     replayer = Replayer()
@@ -94,7 +94,7 @@ def open_extras(
     return {"budget": budget, "news": news, "measurer": measurer, "canary": canary}
 
 
-def _news_desk(extras: Extras, clock: Clock) -> NewsDesk | None:
+def news_desk(extras: Extras, clock: Clock) -> NewsDesk | None:
     """Make the news desk where the operator wants news; feeds alone leave the venues' announcements out."""
     if not extras.news and not extras.news_feed:
         return None

@@ -51,3 +51,4 @@ def test_changing_data_after_t_never_changes_the_prompt_of_t(seed: int) -> None:
         assert after.sha256 != first.sha256
         assert "min edge" in after.user
         assert "mode defensive" in after.user
+        assert "the first reason was: min edge 100 %" in after.user

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from shared.clock import ManualClock
+from shared.errors import ConfigError
 from shared.events import Action
 from tests.support import eventually
 from tests.support_tuner import make_decision, make_facts, make_snapshot
+from tuner.extras import Extras, news_desk
 from tuner.guard import Ruling, judge
 from tuner.limits import Grounds, limits_for
 from tuner.log import TunerLog
@@ -76,3 +79,16 @@ def test_other_symbols_are_matched_from_then_on(log: TunerLog) -> None:
     heard(desk, ["SOLUSDT"], log)
     desk.take(Fetched(items=(("wire", RawNews(title="Solana halted", published_ns=NOW_NS)),)))
     assert [signal.symbols for signal in heard(desk, ["SOLUSDT"], log)] == [(0,)]
+
+
+def test_the_desk_is_made_only_where_news_is_wanted() -> None:
+    options: dict[str, Any] = {
+        "what_if_min": 0.0, "horizon_min": 15.0, "canary": 0.0, "max_calls_hour": 1, "max_calls_day": 1, "max_usd_hour": 1.0,
+        "max_usd_day": 1.0,
+    }  # fmt: skip
+    clock = ManualClock(NOW_NS)
+    assert news_desk(Extras(**options), clock) is None
+    assert news_desk(Extras(**options, news=True), clock) is not None
+    assert news_desk(Extras(**options, news_feed=("http://127.0.0.1:9/rss",)), clock) is not None
+    with pytest.raises(ConfigError, match="news-feed: was 'file:"):
+        news_desk(Extras(**options, news_feed=("file:///etc/passwd",)), clock)
