@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 DEMO_SECONDS ?= 0
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: demo test check bench bench-peers clean test-sentence-transformers
+.PHONY: demo test check bench bench-peers clean test-sentence-transformers test-clients
 .DELETE_ON_ERROR:
 
 demo: $(VENV)/.compiled
@@ -27,6 +27,10 @@ bench: $(VENV)/.compiled $(VENV)/.test
 bench-peers: $(VENV)/.compiled $(VENV)/.test $(VENV)-peers/.ready
 	$(BIN)/python -m tests.bench.tape $(VENV)-peers/tape.npy
 	$(VENV)-peers/bin/python tests/bench/peers.py $(VENV)-peers/tape.npy
+
+# Independent clients trade on the local exchange, each in an environment of its own: client × call × result.
+test-clients: $(VENV)/.compiled $(VENV)/.test $(VENV)-clients/.ready
+	$(BIN)/python -m tests.clients.table $(VENV)-clients
 
 # The optional embedder pulls torch (no CUDA in this file of it) and MiniLM's weights, in an environment of its own.
 test-sentence-transformers: $(VENV)-torch/.ready
@@ -59,10 +63,18 @@ $(VENV)-peers/.ready: Makefile
 	$(VENV)-peers/bin/python -m pip install --quiet 'hftbacktest==2.4.4'
 	@touch $@
 
+$(VENV)-clients/.ready: Makefile
+	for name in python-binance binance-sdk hyperliquid; do $(PYTHON) -m venv $(VENV)-clients/$$name; done
+	$(VENV)-clients/python-binance/bin/python -m pip install --quiet 'python-binance==1.0.37'
+	$(VENV)-clients/binance-sdk/bin/python -m pip install --quiet 'binance-sdk-spot==13.2.0' \
+	  'binance-sdk-derivatives-trading-usds-futures==18.0.1'
+	$(VENV)-clients/hyperliquid/bin/python -m pip install --quiet 'hyperliquid-python-sdk==0.24.0'
+	@touch $@
+
 # The engine compiles once per change of its sources; doing it here keeps the first tick fast.
 $(VENV)/.compiled: $(VENV)/.installed $(wildcard shared/*.py trader/*/*.py)
 	@$(BIN)/python -m trader.engine.warmup
 	@touch $@
 
 clean:
-	rm -rf $(VENV) $(VENV)-torch $(VENV)-peers .coverage .hypothesis .benchmarks .mypy_cache .ruff_cache build *.egg-info logs/*.log
+	rm -rf $(VENV) $(VENV)-torch $(VENV)-peers $(VENV)-clients .coverage .hypothesis .benchmarks .mypy_cache .ruff_cache build *.egg-info logs/*.log

@@ -190,10 +190,10 @@ class Story:
 
     def view(self) -> Any:
         """Return the state as it is published, a ``PORTFOLIO_VIEW`` record."""
-        from trader.portfolio.publish import PUBLISHED, publish_into
+        from trader.portfolio.publish import PUBLISHED, no_feed, publish_into
 
         body = np.zeros(1, layout.PORTFOLIO)
-        publish_into(self.engine.state, body["version"], body["copies"][0].view(PUBLISHED), np.zeros(8, np.int64))
+        publish_into(self.engine.state, body["version"], body["copies"][0].view(PUBLISHED), *no_feed())
         return body["copies"][0][int(body["version"][0]) & 1]
 
 

@@ -25,6 +25,7 @@ from trader.engine.inputs import Gap, InputKind, InputRow, batch, row
 from trader.engine.journal import Journal, logged, recover
 from trader.engine.state import State, copy_state, new_state
 from trader.feeds.instruments import Instrument
+from trader.feeds.rows import bar_row, instrument_row
 from trader.feeds.stats import FeedStats
 from trader.ledger import Ledger
 from trader.portfolio.fingerprint import CLOSES, FillsHash
@@ -152,7 +153,7 @@ class Trader:
         """Recover or begin, then make the segments; they become attachable only when all is in place."""
         settings, clock = self._settings, self._clock
         folder = settings.folder
-        venue = f"{settings.venue}-{settings.market}"
+        venue = settings.venue_name
         identity = Identity(venue=venue + settings.network, symbols=self.symbols)
         in_memory, told = recover(settings.instance), _events_left(settings.instance)
         left = None if settings.fresh else load(folder, identity, in_memory)
@@ -317,19 +318,11 @@ class Trader:
     async def _market(self, feed: Feed) -> None:
         """Learn the instruments and the recent past, then take the feed. Without a network it says so and tries again."""
         instruments = await self._until_answered(feed.instruments)
-        self.take(
-            [
-                row(
-                    InputKind.INSTRUMENT, self._input_time_ns(), i, flags=int(known.perpetual),
-                    a=known.tick_size, b=known.step_size, c=known.min_notional_usd,
-                )
-                for i, known in enumerate(instruments)
-            ]
-        )  # fmt: skip
+        self.take([instrument_row(i, self._input_time_ns(), known) for i, known in enumerate(instruments)])
         if not self.recovered:
             for i, symbol in enumerate(self.symbols):
                 bars = await self._until_answered(partial(feed.history, symbol, HISTORY_MINUTES))
-                self.take([_bar(i, self._input_time_ns(), bar) for bar in bars])
+                self.take([bar_row(i, self._input_time_ns(), bar) for bar in bars])
         await feed.run()
 
     async def _until_answered(self, ask: Callable[[], Awaitable[T]]) -> T:
@@ -416,11 +409,6 @@ class Trader:
             fills_hash=self._fills_hash.text,
             tops={symbol: book_top(self.state, i) for i, symbol in enumerate(self.symbols) if rows[i]["book_valid"]},
         )
-
-
-def _bar(symbol: int, time_ns: int, bar: npt.NDArray[np.float64]) -> InputRow:
-    open_ms, _, high, low, close, volume = (float(value) for value in bar)
-    return row(InputKind.BAR, time_ns, symbol, a=high, b=low, c=close, d=volume, ref=int(open_ms))
 
 
 def book_top(state: State, index: int) -> list[float]:

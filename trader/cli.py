@@ -14,13 +14,16 @@ from shared.console import exit_codes
 @click.option("--mainnet", metavar="VENUE", help="With --live: real money; must be the venue's own name.")
 @click.option(
     "--venue",
-    type=click.Choice(["binance", "sim", "replay"]),
     default="binance",
     show_default=True,
-    help="Where data comes from.",
+    metavar="NAME[,NAME]",
+    help="Where data comes from: binance, hyperliquid, or both, separated by commas; sim or replay.",
 )
 @click.option("--market", type=click.Choice(["spot", "usdm"]), default="usdm", show_default=True, help="Spot, or perpetuals.")
-@click.option("--symbols", help="For example BTCUSDT,ETHUSDT. [default: BTC, ETH and SOL, or all the simulator has]")
+@click.option(
+    "--symbols",
+    help="BTCUSDT,ETHUSDT; of several venues BTCUSDT@binance-usdm,BTC@hyperliquid. [default: BTC, ETH, SOL, or all simulated]",
+)
 @click.option("--capital", type=float, default=100_000.0, show_default=True, help="Paper capital, USD.")
 @click.option("--duration", type=click.FloatRange(min=0.1), help="Stop after this many seconds.")
 @click.option("--replay", metavar="PATH", help="With --venue sim: a recording (file or folder) to replay.")
@@ -61,6 +64,7 @@ def main(
 
     \b
     trader --paper                       real Binance data, paper money
+    trader --paper --venue binance,hyperliquid
     trader --paper --venue sim           a generated market, no network needed
     trader --paper --venue sim --replay recordings/ --speed max
     trader --paper --venue replay --session NAME --speed max
@@ -75,13 +79,13 @@ def main(
             raise click.UsageError("--session: was not given, expected the name of the session to replay")
         from shared.paths import instance_name
         from trader.run import run
-        from trader.settings import Settings, check_capital, parse_controls, parse_symbols
+        from trader.settings import Settings, check_capital, parse_controls, parse_symbols, parse_venues
 
         settings = Settings(
             instance=instance_name(instance),
             venue=venue,
             market=market,
-            symbols=parse_symbols(symbols),
+            symbols=parse_symbols(symbols, parse_venues(venue, market)),
             capital_usd=check_capital(capital),
             duration_s=duration,
             replay=replay,

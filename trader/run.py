@@ -74,7 +74,8 @@ def run(settings: Settings, *, verbose: bool, as_json: bool) -> None:
         resolved = msgspec.structs.replace(settings, market=venue.market, symbols=tuple(venue.symbols))
         mode = "PAPER · REPLAY" if settings.replays else "PAPER · SIMULATED DATA" if venue.simulated else "PAPER"
         mode = live_mode.words if live_mode else mode
-        terminal.say(f"{mode}: {settings.venue} {venue.market} {', '.join(venue.symbols)}")
+        where = f" {venue.market}" if venue.simulated else ""
+        terminal.say(f"{mode}: {' '.join(resolved.venues)}{where} {', '.join(venue.symbols)}")
         summary, interrupted = asyncio.run(_run(resolved, venue, clock, terminal, live_mode))
     finally:
         venue.close()

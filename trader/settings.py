@@ -8,12 +8,19 @@ from pathlib import Path
 import msgspec
 
 from shared.errors import OutOfRange, UsageError
+from shared.layout import SYMBOL_BYTES
 from shared.params import CONTROLS, MAX_SYMBOLS, index_of
 from shared.paths import home_dir
 
 DEFAULT_SYMBOLS = ("BTCUSDT", "ETHUSDT", "SOLUSDT")
+DEFAULT_COINS = ("BTC", "ETH", "SOL")
 REPLAY_VENUE = "replay"
-_SYMBOL = re.compile(r"^[A-Z0-9_]{2,24}$")
+BINANCE, HYPERLIQUID = "binance", "hyperliquid"
+MARKETS = ("spot", "usdm")
+ALONE = ("sim", REPLAY_VENUE)  # no other venue beside them: their time is their own
+VENUES = (BINANCE, *(f"{BINANCE}-{market}" for market in MARKETS), HYPERLIQUID, *ALONE)
+_SYMBOL = re.compile(r"^k?[A-Z0-9_:]{1,24}(@[a-z-]+)?$")
+_THOUSANDS = re.compile(r"^k[A-Z0-9]+$")  # Hyperliquid: a thousand of the coin
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
@@ -36,6 +43,16 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     mainnet: str | None = None  # the venue's own name: real money
 
     @property
+    def venues(self) -> tuple[str, ...]:
+        """The venues by their full names, ``binance-usdm`` and not ``binance``."""
+        return parse_venues(self.venue, self.market)
+
+    @property
+    def venue_name(self) -> str:
+        """What the trader calls where it trades, and what a stored state belongs to."""
+        return f"{self.venue}-{self.market}" if self.venue in ALONE else "+".join(self.venues)
+
+    @property
     def replays(self) -> bool:
         """Whether a kept session takes the place of a market."""
         return self.venue == REPLAY_VENUE
@@ -54,25 +71,71 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         return home / "replays" / str(self.session) if self.replays else home / "sessions" / (self.session or "current")
 
 
-def parse_symbols(text: str | None) -> tuple[str, ...]:
-    """Return the symbols of a comma-separated list, upper case, each once.
+def parse_venues(text: str, market: str) -> tuple[str, ...]:
+    """Return the full names of a comma-separated list of venues; ``binance`` means its ``market``.
 
     Errors
     ------
     UsageError
-        For an empty or impossible name, a repeated one, or more than fit in shared memory.
+        For an unknown venue, a repeated one, or one that stands alone among others.
+    """
+    names = tuple(part.strip().lower() for part in text.split(","))
+    for name in names:
+        if name not in VENUES:
+            raise UsageError(f"venue: was {name!r}, expected some of {', '.join(VENUES)}, separated by commas")
+    if len(names) > 1 and set(names) & set(ALONE):
+        raise UsageError(f"venue: was {text!r}, expected {' or '.join(ALONE)} alone")
+    full = tuple(f"{name}-{market}" if name == BINANCE else name for name in names)
+    if len(set(full)) != len(full):
+        raise UsageError(f"venue: was {text!r}, expected each venue once")
+    return full
+
+
+def default_symbols(venues: tuple[str, ...]) -> tuple[str, ...]:
+    """Return what is traded where nothing was asked for: BTC, ETH and SOL on each venue."""
+    if len(venues) == 1:
+        return DEFAULT_COINS if venues[0] == HYPERLIQUID else DEFAULT_SYMBOLS
+    return tuple(f"{name}@{venue}" for venue in venues for name in default_symbols((venue,)))
+
+
+def parse_symbols(text: str | None, venues: tuple[str, ...] = ()) -> tuple[str, ...]:
+    """Return the symbols of a comma-separated list, upper case, each once.
+
+    Where there are several ``venues`` each symbol names its own: ``BTCUSDT@binance-usdm,BTC@hyperliquid``; with one it may.
+
+    Errors
+    ------
+    UsageError
+        For an empty or impossible name, one of no venue, a repeated one, or more than fit in shared memory.
     """
     if text is None:
         return ()
-    symbols = tuple(part.strip().upper() for part in text.split(","))
-    for symbol in symbols:
-        if not _SYMBOL.match(symbol):
-            raise UsageError(f"symbols: was {symbol!r}, expected names such as BTCUSDT, separated by commas")
+    symbols = tuple(_place(part.strip(), venues) for part in text.split(","))
     if len(set(symbols)) != len(symbols):
         raise UsageError(f"symbols: was {text!r}, expected each symbol once")
     if len(symbols) > MAX_SYMBOLS:
         raise UsageError(f"symbols: was {len(symbols)} of them, expected at most {MAX_SYMBOLS}")
     return symbols
+
+
+def _place(text: str, venues: tuple[str, ...]) -> str:
+    """Return one symbol as it is called everywhere: with its venue where there are several."""
+    name, at, venue = text.partition("@")
+    of_hyperliquid = venue.lower() == HYPERLIQUID or (not at and venues == (HYPERLIQUID,))
+    name = name if of_hyperliquid and _THOUSANDS.match(name) else name.upper()
+    symbol = name + at + venue.lower()
+    if not _SYMBOL.match(symbol) or not name.isascii() or (len(name) < len("XX") and not of_hyperliquid):
+        raise UsageError(f"symbols: was {symbol!r}, expected names such as BTCUSDT, separated by commas")
+    if len(symbol) > SYMBOL_BYTES:
+        raise UsageError(f"symbols: was {symbol!r}, expected at most {SYMBOL_BYTES} characters")
+    if len(venues) > 1 and not at:
+        raise UsageError(f"symbols: was {symbol!r}, expected its venue with it, such as {symbol}@{venues[0]}")
+    if not at:
+        return symbol
+    found = [known for known in venues if venue.lower() in (known, known.partition("-")[0])]
+    if len(found) != 1:
+        raise UsageError(f"symbols: was {symbol!r}, expected one of the venues {', '.join(venues) or 'given'} after @")
+    return name if len(venues) == 1 else f"{name}@{found[0]}"
 
 
 def check_capital(capital_usd: float) -> float:

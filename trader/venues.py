@@ -1,8 +1,9 @@
-"""Which feed a venue means: the real Binance, the simulator of this instance, or a session that was kept."""
+"""Which feed a venue means: a real one or several, the simulator of this instance, or a session that was kept."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from importlib import import_module
 from typing import Any
 
 import numpy as np
@@ -14,8 +15,9 @@ from shared.paths import home_dir
 from trader.backtest.replay import KeptSession
 from trader.engine.state import State
 from trader.feeds.kept import KeptFeed, parse_speed
+from trader.feeds.several import Maker, SeveralFeed
 from trader.feeds.stats import FeedStats
-from trader.settings import DEFAULT_SYMBOLS, Settings
+from trader.settings import HYPERLIQUID, Settings, default_symbols
 from trader.simulated import OwnedSimulator, SimulatorInfo, running_simulator, start_simulator
 
 Sink = Callable[[npt.NDArray[np.void]], None]
@@ -38,7 +40,7 @@ class Venue:
         self._kept: KeptSession | None = None
         self.simulated = settings.venue == "sim" or settings.replays
         self.market = settings.market
-        self.symbols = settings.symbols or DEFAULT_SYMBOLS
+        self.symbols = settings.symbols or default_symbols(settings.venues)
         if settings.replays:
             self._open_session()
         elif self.simulated:
@@ -89,16 +91,48 @@ class Venue:
             done = int(state["input_seq"][0]) - int(state["replay"]["asides"][0]) - int(self._kept.start["input_seq"][0])
             speed = parse_speed(self._settings.speed)
             return KeptFeed(self._kept.inputs[done:], clock=clock, stats=stats, sink=sink, speed=speed)
+        if self._simulator is not None:
+            return self._simulated_feed(self._simulator, clock, stats, sink, hold=hold)
+        venues = self._settings.venues
+        makers = {
+            venue: _maker(venue, clock, np.random.default_rng([self._settings.seed, number]), hold=hold)
+            for number, venue in enumerate(venues)
+        }
+        if len(venues) == 1:
+            return makers[venues[0]](self.symbols, stats, sink)
+        return SeveralFeed(self.symbols, makers, clock=clock, stats=stats, sink=sink, fresh=hold)
+
+    def _simulated_feed(self, simulator: SimulatorInfo, clock: Clock, stats: FeedStats, sink: Sink, *, hold: bool) -> Any:
         from trader.feeds.binance.feed import BinanceFeed
-        from trader.feeds.binance.venue import endpoints, loopback
+        from trader.feeds.binance.venue import loopback
 
         market: Any = self.market
-        where = loopback(market, self._simulator.port) if self._simulator else endpoints(market)
         rng = np.random.default_rng(self._settings.seed)
-        return BinanceFeed(where, self.symbols, clock=clock, rng=rng, stats=stats, sink=sink, hold=hold, sim=self.simulated)
+        if market == HYPERLIQUID:
+            feed, facts = (import_module(f"trader.feeds.hyperliquid.{part}") for part in ("feed", "venue"))
+            local = facts.loopback(simulator.port)
+            return feed.HyperliquidFeed(local, self.symbols, clock=clock, rng=rng, stats=stats, sink=sink, sim=True)
+        where = loopback(market, simulator.port)
+        return BinanceFeed(where, self.symbols, clock=clock, rng=rng, stats=stats, sink=sink, hold=hold, sim=True)
 
     def close(self) -> None:
         """Stop the simulator if this trader started it."""
         if self._owned is not None:
             self._owned.stop()
             self._owned = None
+
+
+def _maker(venue: str, clock: Clock, rng: np.random.Generator, *, hold: bool) -> Maker:
+    """Return what makes the feed of one real venue."""
+
+    def make(symbols: Sequence[str], stats: FeedStats, sink: Sink) -> Any:
+        if venue == HYPERLIQUID:
+            feed, facts = (import_module(f"trader.feeds.hyperliquid.{part}") for part in ("feed", "venue"))
+            return feed.HyperliquidFeed(facts.endpoints(), symbols, clock=clock, rng=rng, stats=stats, sink=sink)
+        from trader.feeds.binance.feed import BinanceFeed
+        from trader.feeds.binance.venue import endpoints
+
+        market: Any = venue.partition("-")[2]
+        return BinanceFeed(endpoints(market), symbols, clock=clock, rng=rng, stats=stats, sink=sink, hold=hold)
+
+    return make

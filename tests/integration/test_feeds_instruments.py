@@ -51,7 +51,7 @@ def test_the_facts_of_spot_and_futures() -> None:
     assert spot.min_notional_usd == 5.0
     (future,) = ask("usdm", lambda _: body_of(folder / "usdm_exchange_info_demo_20260910.json"), ["BTCUSDT"])
     expected = Instrument(
-        symbol="BTCUSDT", tick_size=0.1, step_size=0.0001, min_qty=0.0001, min_notional_usd=50.0, perpetual=True
+        symbol="BTCUSDT", tick_size=0.1, step_size=0.0001, min_qty=0.0001, max_qty=1000.0, min_notional_usd=50.0, perpetual=True
     )
     assert future == expected
 

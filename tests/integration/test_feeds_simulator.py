@@ -18,7 +18,7 @@ import pytest
 
 from shared.clock import SystemClock
 from shared.errors import UsageError
-from tests.support import recorded
+from tests.support import eventually, recorded
 from trader.engine.inputs import FIRST, InputKind
 from trader.feeds.binance.feed import BinanceFeed
 from trader.feeds.binance.venue import Market, loopback
@@ -124,3 +124,30 @@ def test_instruments_and_history_come_from_the_exchange(tmp_path: Path) -> None:
 
     with simulator(tmp_path, "--market", "usdm", "--symbols", "BTCUSDT,ETHUSDT") as port:
         asyncio.run(ask(port))
+
+
+@pytest.mark.parametrize("market", ["spot", "usdm"])
+def test_an_announced_shutdown_of_the_simulator_costs_nothing(market: Market, tmp_path: Path) -> None:
+    """Two lives of each connection: no gap, no broken chain, no trade twice."""
+    batches: list[npt.NDArray[np.void]] = []
+    stats = FeedStats()
+
+    async def run(port: int) -> None:
+        feed = BinanceFeed(
+            loopback(market, port, "100ms"), ["BTCUSDT", "SOLUSDT"],
+            clock=SystemClock(), rng=np.random.default_rng(1), stats=stats, sink=batches.append,
+        )  # fmt: skip
+        running = asyncio.create_task(feed.run())
+        await asyncio.to_thread(eventually, lambda: stats.planned_changes >= 2)
+        rows = np.concatenate(batches)  # before the end: that is a disconnect
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+        assert not (rows["kind"] == InputKind.GAP).any()
+        for symbol in (0, 1):
+            trades = rows[(rows["kind"] == InputKind.TRADE) & (rows["symbol"] == symbol)]["ref"].tolist()
+            assert trades == list(range(trades[0], trades[0] + len(trades)))
+        assert (rows["kind"] == InputKind.MARK).any() == (market == "usdm")
+        assert (stats.chain_breaks, stats.reconnects, stats.bad_messages) == (0, 0, 0)
+
+    with simulator(tmp_path, "--market", market, "--symbols", "BTCUSDT,SOLUSDT", "--speed", "1", "--lifetime", "1") as port:
+        asyncio.run(run(port))

@@ -9,6 +9,7 @@ import itertools
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable
 
+import msgspec
 import numpy as np
 import numpy.typing as npt
 import pytest
@@ -230,5 +231,114 @@ def test_without_a_venue_it_keeps_trying_and_says_so() -> None:
         await asyncio.gather(running, return_exceptions=True)
         with pytest.raises(FeedError, match="expected an answer"):
             await make_feed(port, stats, lambda _rows: None).instruments()
+
+    asyncio.run(scenario())
+
+
+def test_a_connection_is_replaced_before_its_end_and_nothing_is_lost_or_doubled() -> None:
+    """The next one is opened and heard first; both deliver the same frames for a while."""
+    number = 0
+    news = asyncio.Condition()
+
+    async def talk(connection: ServerConnection) -> None:
+        known = number
+        while True:
+            async with news:
+                await news.wait()
+            while known < number:
+                known += 1
+                for frame in (depth(known, known), trade(known)):
+                    await connection.send(frame)
+
+    async def publish() -> None:
+        nonlocal number
+        while True:
+            async with news:
+                number += 1
+                news.notify_all()
+            await asyncio.sleep(0.005)
+
+    async def scenario() -> None:
+        venue = Venue(talk)
+        limits = SocketLimits(max_age_s=0.5, overlap_s=2.0, stale_s=5.0, first_message_s=5.0)
+        publishing = asyncio.create_task(publish())
+        async with venue.feed(limits) as (stats, batches):
+            await until(lambda: stats.planned_changes >= 3)
+            assert (stats.reconnects, stats.chain_breaks, stats.sockets_open) == (0, 0, 1)
+            assert stats.repetitions > 0
+        publishing.cancel()
+        rows = np.concatenate(batches)
+        trades = rows[rows["kind"] == InputKind.TRADE]["ref"].tolist()
+        assert trades == list(range(trades[0], trades[0] + len(trades)))
+        assert "GAP" not in kinds(batches[:-1])
+
+    asyncio.run(scenario())
+
+
+def test_an_announced_end_brings_the_next_connection_at_once() -> None:
+    async def talk(connection: ServerConnection) -> None:
+        await connection.send(trade(1))
+        if len(venue.subscribed) == 1:
+            await connection.send('{"stream":"!serverShutdown","data":{"e":"serverShutdown","E":1}}')
+        for later in itertools.count(2):
+            await asyncio.sleep(0.02)
+            await connection.send(trade(later))
+
+    venue = Venue(talk)
+
+    async def scenario() -> None:
+        async with venue.feed(SocketLimits(overlap_s=2.0)) as (stats, batches):
+            await until(lambda: stats.planned_changes == 1)
+            assert (stats.reconnects, len(venue.subscribed)) == (0, 2)
+            assert "GAP" not in kinds(batches)
+
+    asyncio.run(scenario())
+
+
+def test_a_steady_stream_that_stops_means_a_new_connection() -> None:
+    async def talk(connection: ServerConnection) -> None:
+        await connection.send(depth(1, 1))
+        for number in itertools.count(1):
+            await connection.send(trade(number))
+            await asyncio.sleep(0.02)
+
+    async def scenario() -> None:
+        venue, stats, batches = Venue(talk), FeedStats(), list[npt.NDArray[np.void]]()
+        async with serve(venue._converse, "127.0.0.1", 0, process_request=venue._answer, close_timeout=0.2) as server:
+            port = next(iter(server.sockets)).getsockname()[1]
+            feed = make_feed(port, stats, batches.append)
+            socket = feed._socket(feed._endpoints.sockets[0])
+            socket._stream_stale_s = {"btcusdt@depth@100ms": 0.3}
+            running = asyncio.create_task(socket.run())
+            await until(lambda: stats.reconnects)
+            assert "delivered no btcusdt@depth@100ms for 0.3 s while others came" in stats.last_error
+            running.cancel()
+            await asyncio.gather(running, return_exceptions=True)
+
+    asyncio.run(scenario())
+
+
+@pytest.mark.parametrize(("ahead_ms", "alarmed"), [(0, False), (-2_000, True), (1_500, True)])
+def test_the_venues_clock_is_measured_and_an_offset_beyond_a_second_is_told(ahead_ms: int, alarmed: bool) -> None:
+    clock = SystemClock()
+
+    def answer(path: str) -> tuple[int, dict[str, str], bytes]:
+        if path.endswith("/time"):
+            return 200, {}, json.dumps({"serverTime": clock.now_ns() // 10**6 + ahead_ms}).encode()
+        return 200, {}, BOOK
+
+    async def scenario() -> None:
+        venue, stats = Venue(stay, answer), FeedStats()
+        async with serve(venue._converse, "127.0.0.1", 0, process_request=venue._answer, close_timeout=0.2) as server:
+            port = next(iter(server.sockets)).getsockname()[1]
+            where = msgspec.structs.replace(loopback("spot", port), measure_clock=True)
+            rng = np.random.default_rng(7)
+            feed = BinanceFeed(where, ["BTCUSDT"], clock=clock, rng=rng, stats=stats, sink=lambda _rows: None)
+            running = asyncio.create_task(feed.run())
+            await until(lambda: stats.clock_round_trip_ms > 0.0)
+            assert abs(stats.clock_offset_ms - ahead_ms) <= stats.clock_round_trip_ms / 2 + 1.0
+            assert ("clock: was" in stats.last_error) == alarmed
+            running.cancel()
+            await asyncio.gather(running, return_exceptions=True)
 
     asyncio.run(scenario())

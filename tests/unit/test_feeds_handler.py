@@ -94,7 +94,7 @@ def test_what_is_not_ours_is_counted_and_nothing_else() -> None:
     desk.send("!serverShutdown", e="serverShutdown", E=1)
     desk.handler.on_frame(b'{"e":"somethingNew","x":[1,2]}')
     assert desk.handler.take().size == 0
-    assert (desk.stats.unknown_events, desk.stats.bad_messages) == (5, 0)
+    assert (desk.stats.unknown_events, desk.stats.bad_messages) == (4, 0)
 
 
 def test_an_acknowledgement_is_nothing_and_a_refusal_is_told() -> None:
@@ -233,6 +233,100 @@ def test_the_frames_of_2026_are_understood() -> None:
     assert desk.stats.bad_messages == 0
     trades = aggregates.take()
     assert trades["ref"][trades["kind"] == InputKind.TRADE].tolist() == [3404749954, 3339472008, 300238285]
-    assert desk.kinds() == ["QUOTE", "QUOTE"]
+    rows = desk.handler.take()
+    kinds = [InputKind(int(row["kind"])).name for row in rows]
+    assert (kinds.count("QUOTE"), kinds.count("MARK")) == (2, 11)
     assert sorted(desk.handler.snapshots_wanted()) == [BTC, ETH]
     desk.handler.on_snapshot(BTC, (folder / "usdm_rest_depth_testnet.json").read_bytes())
+
+
+@pytest.mark.recorded
+def test_at_the_funding_instant_the_old_time_is_not_told_again() -> None:
+    """The frame whose E is the settlement still names the settled one; the next second names the next."""
+    desk = Desk("usdm", (BTC, ETH, "LPTUSDT"))
+    for line in (recorded("binance_wire_frames_2026") / "usdm_mark_price_rollover.jsonl").read_bytes().splitlines():
+        desk.handler.on_frame(line)
+    rows = desk.handler.take()
+    assert (rows["kind"] == InputKind.MARK).sum() == 12
+    funding = rows[rows["kind"] == InputKind.FUNDING]
+    told = [(int(row["symbol"]), float(row["a"]), int(row["ref"]) // 10**6) for row in funding]
+    assert told == [
+        (0, -0.00000189, 1790755200000),
+        (1, 0.00005479, 1790755200000),
+        (2, 0.00005, 1790755200000),
+        (0, -0.00000244, 1790784000000),
+        (1, 0.00005437, 1790784000000),
+        (2, 0.00005, 1790769600000),  # four hours: the interval is each symbol's own
+    ]
+    mark = rows[rows["kind"] == InputKind.MARK][0]
+    assert (mark["a"], mark["b"]) == (83259.61836957, 83301.31260870)
+
+
+def test_a_contract_without_funding_has_a_mark_price_only() -> None:
+    desk = Desk("usdm")
+    desk.send("btcusdt@markPrice@1s", e="markPriceUpdate", E=5, s=BTC, p="7", i="6", r="", T=0)
+    assert desk.kinds() == ["MARK"]
+
+
+def test_a_candle_counts_once_it_is_closed() -> None:
+    desk = Desk()
+    candle = {"t": 60_000, "T": 119_999, "s": BTC, "i": "1m", "o": "5", "h": "7", "l": "4", "c": "6", "v": "9", "n": 3}
+    desk.send("btcusdt@kline_1m", e="kline", E=1, s=BTC, k=candle | {"x": False})
+    assert desk.handler.last_candle(BTC) is None
+    desk.send("btcusdt@kline_1m", e="kline", E=2, s=BTC, k=candle | {"x": True})
+    closed = desk.handler.last_candle(BTC)
+    assert closed is not None
+    assert (closed.open_ms, closed.open, closed.high, closed.low, closed.close, closed.volume) == (60_000, 5, 7, 4, 6, 9)
+    desk.send("btcusdt@kline_1m", e="kline", E=3, s=BTC, k=candle | {"x": True, "h": "5"})
+    assert "expected low and high around the others" in desk.stats.last_error
+
+
+@pytest.mark.parametrize("market", ["spot", "usdm"])
+def test_after_a_change_of_connections_repetitions_are_left_out(market: Market) -> None:
+    desk = Desk(market)
+    desk.depth(11, 20, previous=10)
+    desk.snapshot(15)
+    desk.depth(21, 30, previous=20)
+    desk.trade(7)
+    desk.send("btcusdt@bookTicker", u=30, s=BTC, b="1", B="2", a="3", A="4")
+    desk.handler.take()
+    desk.handler.on_replaced()
+    desk.depth(11, 20, previous=10)
+    desk.depth(21, 30, previous=20)
+    desk.trade(7)
+    desk.send("btcusdt@bookTicker", u=30, s=BTC, b="1", B="2", a="3", A="4")
+    assert desk.handler.take().size == 0
+    desk.depth(31, 40, previous=30)
+    desk.trade(8)
+    assert desk.kinds() == ["DEPTH", "TRADE"]
+    assert (desk.stats.chain_breaks, desk.stats.repetitions, desk.stats.duplicate_trades) == (0, 3, 1)
+    desk.clock.advance(6 * NS_PER_S)
+    desk.depth(31, 40, previous=30)  # later it means that something is wrong, where the venue's rule says so
+    assert desk.kinds() == (["GAP"] if market == "usdm" else [])
+
+
+def test_an_update_that_would_cross_the_book_is_not_believed() -> None:
+    """One wrong digit keeps every id: the chain cannot see it."""
+    desk = Desk(symbols=(BTC, ETH))
+    for symbol in (BTC, ETH):
+        desk.depth(11, 20, symbol)
+        desk.snapshot(15, symbol)
+    desk.handler.take()
+    desk.depth(21, 30, bid="40")  # the best ask is 6
+    assert desk.kinds() == ["GAP"]
+    assert "BTCUSDT book: was crossed by update 30" in desk.stats.last_error
+    assert (desk.handler.in_step(BTC), desk.handler.in_step(ETH)) == (False, True)
+    desk.depth(31, 40)
+    assert desk.handler.snapshots_wanted() == [BTC]
+    desk.snapshot(35)
+    assert desk.kinds() == ["SNAPSHOT", "SNAPSHOT", "DEPTH"]
+    assert (desk.stats.crossed_books, desk.stats.chain_breaks, desk.stats.resyncs) == (1, 0, 1)
+
+
+def test_a_snapshot_that_is_crossed_starts_nothing() -> None:
+    desk = Desk()
+    desk.depth(11, 20, bid="7")
+    desk.snapshot(15)
+    assert desk.kinds() == ["GAP"]
+    assert not desk.handler.in_step(BTC)
+    assert desk.handler.starts(BTC) == 0

@@ -29,6 +29,9 @@ def order(asset: int, price: str, size: str, tif: str = "Gtc") -> dict[str, Any]
     return {"type": "order", "orders": [{"a": asset, "b": True, "p": price, "s": size, "r": False, "t": limit}], "grouping": "na"}
 
 
+BTC_ORDER, ETH_ORDER = order(1, "1800", "0.02"), order(4, "1670.1", "0.0147", "Ioc")
+
+
 def test_the_bytes_of_an_action() -> None:
     expected = (
         "83a474797065a56f72646572a66f72646572739186a16101a162c3a170a3313030a173a3313030a172c2a17481a56c696d697481a3746966a3"
@@ -41,10 +44,10 @@ def test_the_bytes_of_an_action() -> None:
     ("action", "nonce", "vault", "expires", "expected"),
     [
         (order(1, "100", "100"), 0, None, None, "884f2c32bb6dbdd65f6033e32fb28c0cb6f5b345db0f6471fd3366d85c9252c1"),
-        (order(4, "1670.1", "0.0147", "Ioc"), LATER, None, None, "0fcbeda5ae3c4950a548021552a4fea2226858c4453571bf3f24ba017eac2908"),
-        (order(1, "1800", "0.02"), STAMP, None, None, "b8ed9e5a4ea7b2aebdb09fd794221c2599487f6dc8d3bf8f38656ab295f36120"),
-        (order(1, "1800", "0.02"), STAMP, VAULT, None, "ee688c57c69ab3bbaca9558745de6547882319128b50e147b2a28860d7dbd898"),
-        (order(1, "1800", "0.02"), STAMP, None, STAMP + 10_000, "a1c69297efed7de68d79f6fae30d4f4a38652dff1ed17cedeba816728733b9ed"),
+        (ETH_ORDER, LATER, None, None, "0fcbeda5ae3c4950a548021552a4fea2226858c4453571bf3f24ba017eac2908"),
+        (BTC_ORDER, STAMP, None, None, "b8ed9e5a4ea7b2aebdb09fd794221c2599487f6dc8d3bf8f38656ab295f36120"),
+        (BTC_ORDER, STAMP, VAULT, None, "ee688c57c69ab3bbaca9558745de6547882319128b50e147b2a28860d7dbd898"),
+        (BTC_ORDER, STAMP, None, STAMP + 10_000, "a1c69297efed7de68d79f6fae30d4f4a38652dff1ed17cedeba816728733b9ed"),
     ],
 )  # fmt: skip
 def test_published_hashes(action: object, nonce: int, vault: str | None, expires: int | None, expected: str) -> None:

@@ -31,12 +31,14 @@ def _exercise() -> None:
     from trader.engine.engine import Engine
     from trader.engine.inputs import InputKind, batch, row
     from trader.engine.state import new_state
-    from trader.portfolio.publish import PUBLISHED, publish_into
+    from trader.feeds.crossed import ShadowBook
+    from trader.portfolio.publish import PUBLISHED, no_feed, publish_into
 
     engine = Engine(new_state(1, 1000.0))
     engine.process(batch([row(kind, 1, 0) for kind in (InputKind.TIMER, InputKind.GAP)]))
+    ShadowBook().crosses(bytearray(layout.INPUT.itemsize))
     body = np.zeros(1, layout.PORTFOLIO)
-    publish_into(engine.state, body["version"], body["copies"][0].view(PUBLISHED), np.zeros(8, np.int64))
+    publish_into(engine.state, body["version"], body["copies"][0].view(PUBLISHED), *no_feed())
     for item in (layout.INPUT, layout.TRADE_EVENT, layout.COMMAND, layout.TUNER_EVENT):
         ring = np.zeros(1, layout.ring(item, 4))
         RingWriter(ring).push(np.zeros(1, item))

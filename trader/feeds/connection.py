@@ -1,9 +1,14 @@
-"""One WebSocket connection that stays: subscribe, watch for silence, reconnect with jitter. It has exactly one owner."""
+"""One WebSocket connection that stays: subscribe, watch for silence, reconnect with jitter. It has exactly one owner.
+
+Venues end a connection after a day, and some announce that they are about to. Then the next one is opened and heard first; only
+when it delivers is the old one closed, so nothing is missed and what came twice is left to the receiver to recognise.
+"""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from typing import Protocol
 
 import msgspec
@@ -14,6 +19,7 @@ from websockets.exceptions import ConnectionClosed, WebSocketException
 from shared.clock import NS_PER_S, Clock
 from trader.feeds.stats import FeedStats
 
+SHUTDOWN = "!serverShutdown"  # what a receiver returns for a frame that announces the end of its connection
 _CHECK_S = 0.25  # at most this long after a deadline it is noticed; a quarter of short deadlines
 
 
@@ -30,6 +36,8 @@ class SocketLimits(msgspec.Struct, frozen=True, kw_only=True):
         The delay before attempt n is uniform in 0 to min(cap, backoff_s × 2ⁿ).
     stable_s
         A connection that lasted this long starts the count anew. Shorter ones do not: flapping must not become a storm.
+    max_age_s, overlap_s
+        A connection this old is replaced, and the longest time its successor may take to be heard.
     max_bytes
         Largest frame. One exchangeInfo is over 1 MiB, the library's own limit.
     """
@@ -41,7 +49,16 @@ class SocketLimits(msgspec.Struct, frozen=True, kw_only=True):
     backoff_s: float = 0.5
     backoff_cap_s: float = 30.0
     stable_s: float = 30.0
+    max_age_s: float = 23.5 * 3600.0
+    overlap_s: float = 10.0
     max_bytes: int = 16 * 1024 * 1024
+
+
+class Keepalive(msgspec.Struct, frozen=True):
+    """A message that a venue wants to hear now and then: its text, and how often, seconds."""
+
+    frame: str
+    every_s: float
 
 
 class Receiver(Protocol):
@@ -53,7 +70,7 @@ class Receiver(Protocol):
         ...
 
     def on_frame(self, frame: bytes) -> str:
-        """Take one frame; return the stream whose data it was, "" if it was none."""
+        """Take one frame; return the stream whose data it was, "" if it was none, :data:`SHUTDOWN` for an announced end."""
         ...
 
     def on_connected(self) -> None:
@@ -63,6 +80,19 @@ class Receiver(Protocol):
     def on_disconnected(self) -> None:
         """Note that the connection is gone."""
         ...
+
+
+class _Line:
+    """One open connection: what it has delivered, and the frames kept while another one is still in use."""
+
+    def __init__(self, connection: ClientConnection, now_ns: int) -> None:
+        self.connection = connection
+        self.opened_ns = now_ns
+        self.last_data_ns = 0
+        self.last_ns: dict[str, int] = {}
+        self.kept: list[bytes] | None = None  # a list: not in use yet
+        self.ending = asyncio.Event()  # the venue announced its end
+        self.verdict = ""
 
 
 class Socket:
@@ -84,6 +114,13 @@ class Socket:
         Counters to keep.
     direct
         Ignore the proxy settings of the environment.
+    keepalive
+        Said for as long as the connection stands; None: the protocol's own pings do.
+    stream_stale_s
+        Streams that come steadily, and the longest silence of each: one that stops while others go on means a new connection.
+    on_replaced
+        Called when another connection carries on: frames may now come a second time. None: a receiver that could not tell, so
+        connections are not replaced before they end.
     """
 
     def __init__(
@@ -98,6 +135,9 @@ class Socket:
         stats: FeedStats,
         limits: SocketLimits,
         direct: bool = False,
+        keepalive: Keepalive | None = None,
+        stream_stale_s: Mapping[str, float] | None = None,
+        on_replaced: Callable[[], None] | None = None,
     ) -> None:
         self._url = url
         self._subscribe_frames = subscribe_frames
@@ -108,16 +148,18 @@ class Socket:
         self._stats = stats
         self._limits = limits
         self._direct = direct
-        self._unseen: set[str] = set()
-        self._last_data_ns = 0
-        self._verdict = ""
+        self._keepalive = keepalive
+        self._stream_stale_s = stream_stale_s or {}
+        self._on_replaced = on_replaced
 
     async def run(self) -> None:
         """Stay connected until the receiver is finished or the task is cancelled."""
         attempt = 0
         while not self._receiver.finished:
             opened_ns = self._clock.monotonic_ns()
-            await self._connect_once()
+            line = await self._open()
+            if line is not None:
+                await self._use(line)
             if self._receiver.finished:
                 return
             lived_s = (self._clock.monotonic_ns() - opened_ns) / NS_PER_S
@@ -129,7 +171,7 @@ class Socket:
         ceiling = min(self._limits.backoff_cap_s, self._limits.backoff_s * 2.0 ** min(attempt, 30))
         return float(self._rng.uniform(0.0, ceiling))
 
-    async def _connect_once(self) -> None:
+    async def _open(self) -> _Line | None:
         limits = self._limits
         try:
             connection = await connect(
@@ -142,69 +184,181 @@ class Socket:
             )
         except (OSError, TimeoutError, WebSocketException) as error:
             self._note(f"could not be opened ({error or type(error).__name__})")
-            return
-        try:
-            await self._converse(connection)
-        finally:
-            await connection.close()
+            return None
+        return _Line(connection, self._clock.monotonic_ns())
 
-    async def _converse(self, connection: ClientConnection) -> None:
-        """Subscribe and hand frames over until the connection ends."""
-        self._verdict = ""
-        self._unseen = set(self._streams)
+    async def _use(self, line: _Line) -> None:
+        """Hand frames over until the connection, and every one that carries on for it, has ended."""
         self._stats.sockets_open += 1
         self._receiver.on_connected()
-        watchdog = asyncio.create_task(self._watch(connection))
+        following: _Line | None = line
         try:
-            for frame in self._subscribe_frames:
-                await connection.send(frame)
-            await self._receive(connection)
-        except ConnectionClosed as error:
-            self._note(self._verdict or f"was closed ({error})")
+            reading = asyncio.create_task(self._read(line))
+            while following is not None:
+                line = following
+                following, reading = await self._until_replaced(line, reading)
         finally:
-            watchdog.cancel()
             self._stats.sockets_open -= 1
             self._receiver.on_disconnected()
 
-    async def _receive(self, connection: ClientConnection) -> None:
-        while True:
-            self._take(await connection.recv(decode=False))
+    async def _until_replaced(self, line: _Line, reading: asyncio.Task[None]) -> tuple[_Line | None, asyncio.Task[None]]:
+        """Return the connection that carries on and its reader, or None when this one was lost."""
+        watching = asyncio.create_task(self._watch(line))
+        replacing = asyncio.create_task(self._successor(line))
+        successor: tuple[_Line, asyncio.Task[None]] | None = None
+        try:
+            await asyncio.wait({reading, replacing}, return_when=asyncio.FIRST_COMPLETED)
+            if reading.done():
+                reading.result()
+                return None, reading
+            successor = replacing.result()
+            return successor
+        finally:
+            for task in (watching, replacing, reading):
+                task.cancel()
+            await asyncio.gather(watching, replacing, reading, return_exceptions=True)
+            if successor is not None:
+                self._carry_on(successor[0])
+            await line.connection.close()
 
-    def _take(self, frame: bytes) -> None:
+    async def _successor(self, line: _Line) -> tuple[_Line, asyncio.Task[None]]:
+        """Return a connection to carry on with, heard and being read, once this one is old or announced its end."""
+        while True:
+            left_s = self._limits.max_age_s - (self._clock.monotonic_ns() - line.opened_ns) / NS_PER_S
+            with suppress(TimeoutError):
+                async with asyncio.timeout(None if self._on_replaced is None else max(left_s, 0.0)):
+                    await line.ending.wait()
+            successor = await self._open()
+            if successor is not None:
+                successor.kept = []
+                reading = asyncio.create_task(self._read(successor))
+                if await self._heard(successor, line, reading):
+                    return successor, reading
+            await asyncio.sleep(self._delay_s(5))
+
+    async def _heard(self, successor: _Line, line: _Line, reading: asyncio.Task[None]) -> bool:
+        """Wait until a new connection delivers what the old one does; close it if it does not."""
+        begun_ns = self._clock.monotonic_ns()
+        try:
+            while not reading.done() and self._clock.monotonic_ns() - begun_ns < self._limits.overlap_s * NS_PER_S:
+                await asyncio.sleep(min(_CHECK_S, self._limits.overlap_s / 8.0))
+                # a stream without news since is no reason to wait
+                if successor.last_ns and all(name in successor.last_ns for name, ns in line.last_ns.items() if ns > begun_ns):
+                    return True
+        except asyncio.CancelledError:
+            await self._drop(successor, reading)
+            raise
+        self._note("is to be replaced, but the next connection delivers nothing; trying again")
+        await self._drop(successor, reading)
+        return False
+
+    async def _drop(self, line: _Line, reading: asyncio.Task[None]) -> None:
+        reading.cancel()
+        await asyncio.gather(reading, return_exceptions=True)
+        await line.connection.close()
+
+    def _carry_on(self, line: _Line) -> None:
+        """Go on with a connection from its first frame; the receiver leaves out what it has had."""
+        self._stats.planned_changes += 1
+        if self._on_replaced is not None:
+            self._on_replaced()
+        kept, line.kept = line.kept or [], None
+        for frame in kept:
+            self._take(line, frame)
+
+    async def _read(self, line: _Line) -> None:
+        """Subscribe and take frames until the connection ends."""
+        alive = asyncio.create_task(self._keep_alive(line))
+        try:
+            for frame in self._subscribe_frames:
+                await line.connection.send(frame)
+            while True:
+                self._take(line, await line.connection.recv(decode=False))
+        except ConnectionClosed as error:
+            self._note(line.verdict or f"was closed ({error})")
+        finally:
+            alive.cancel()
+
+    async def _keep_alive(self, line: _Line) -> None:
+        if self._keepalive is None:
+            return
+        with suppress(ConnectionClosed):  # whoever receives hears of it
+            while True:
+                await asyncio.sleep(self._keepalive.every_s)
+                await line.connection.send(self._keepalive.frame)
+
+    def _take(self, line: _Line, frame: bytes) -> None:
+        if line.kept is not None:
+            line.kept.append(frame)
+            name = stream_name(frame)
+            if name in self._streams:
+                line.last_ns[name] = self._clock.monotonic_ns()
+            return
         stream = self._receiver.on_frame(frame)
         if not stream:
             return
-        self._last_data_ns = self._clock.monotonic_ns()
-        if stream in self._unseen:
-            self._unseen.discard(stream)
+        if stream == SHUTDOWN:
+            if self._on_replaced is not None:
+                line.ending.set()
+            return
+        line.last_data_ns = self._clock.monotonic_ns()
+        if self._stats.silent_streams:
             self._stats.silent_streams.discard(stream)
+        line.last_ns[stream] = line.last_data_ns
 
-    async def _watch(self, connection: ClientConnection) -> None:
-        """Name streams that never spoke; close the connection if all are silent."""
+    async def _watch(self, line: _Line) -> None:
+        """Name streams that never spoke; close the connection if all are silent, or one that came steadily."""
         limits = self._limits
-        subscribed_ns = self._clock.monotonic_ns()
         every_s = min(_CHECK_S, limits.stale_s / 4.0, limits.first_message_s / 4.0)
         while True:
             await asyncio.sleep(every_s)
             now_ns = self._clock.monotonic_ns()
-            if self._unseen and now_ns - subscribed_ns > limits.first_message_s * NS_PER_S:
-                self._name_silent()
-            if len(self._unseen) == len(self._streams):
-                limit_s, since_ns = limits.first_message_s, subscribed_ns
+            unseen = {name for name in self._streams if name not in line.last_ns}
+            if unseen and now_ns - line.opened_ns > limits.first_message_s * NS_PER_S:
+                self._name_silent(unseen)
+            if not line.last_ns:
+                limit_s, since_ns = limits.first_message_s, line.opened_ns
             else:
-                limit_s, since_ns = limits.stale_s, self._last_data_ns
+                limit_s, since_ns = limits.stale_s, max(line.last_data_ns, line.opened_ns)
+            stopped = self._stopped(line, now_ns)
             if now_ns - since_ns > limit_s * NS_PER_S:
-                self._verdict = f"was silent for {limit_s:g} s, expected market data; {self._unheard()}"
-                await connection.close()
+                line.verdict = f"was silent for {limit_s:g} s, expected market data; {_unheard(unseen)}"
+            elif stopped:
+                line.verdict = f"delivered no {stopped} for {self._stream_stale_s[stopped]:g} s while others came"
+            if line.verdict:
+                await line.connection.close()
                 return
 
-    def _name_silent(self) -> None:
-        if not self._unseen <= self._stats.silent_streams:
-            self._stats.silent_streams |= self._unseen
-            self._note(f"was subscribed but not heard within {self._limits.first_message_s:g} s; {self._unheard()}")
+    def _stopped(self, line: _Line, now_ns: int) -> str:
+        """Return a stream that came steadily and does no more, or ""."""
+        for name, limit_s in self._stream_stale_s.items():
+            if now_ns - line.last_ns.get(name, now_ns) > limit_s * NS_PER_S:
+                return name
+        return ""
 
-    def _unheard(self) -> str:
-        return f"never heard: {', '.join(sorted(self._unseen))}" if self._unseen else "every stream was heard before"
+    def _name_silent(self, unseen: set[str]) -> None:
+        if not unseen <= self._stats.silent_streams:
+            self._stats.silent_streams |= unseen
+            self._note(f"was subscribed but not heard within {self._limits.first_message_s:g} s; {_unheard(unseen)}")
 
     def _note(self, what: str) -> None:
         self._stats.last_error = f"{self._url}: {what}"
+
+
+class _Named(msgspec.Struct):
+    stream: str = ""
+
+
+_NAMED = msgspec.json.Decoder(_Named)
+
+
+def stream_name(frame: bytes) -> str:
+    """Return the stream a combined frame names, "" if it names none."""
+    try:
+        return _NAMED.decode(frame).stream
+    except (msgspec.DecodeError, UnicodeError, RecursionError):
+        return ""
+
+
+def _unheard(unseen: set[str]) -> str:
+    return f"never heard: {', '.join(sorted(unseen))}" if unseen else "every stream was heard before"

@@ -12,7 +12,8 @@ import numpy as np
 import numpy.typing as npt
 
 from shared.layout import INPUT
-from trader.engine.inputs import ASK, FIRST, LAST, InputKind
+from trader.engine.inputs import ASK, FIRST, LAST, InputKind, InputRow, row
+from trader.feeds.instruments import Instrument
 
 Level = tuple[float, float]
 """Price and quantity."""
@@ -71,6 +72,20 @@ def append_levels(
 def _raise_flag(out: bytearray, row_at: int, flag: int) -> None:
     (flags,) = _FLAGS.unpack_from(out, row_at + _FLAGS_AT)
     _FLAGS.pack_into(out, row_at + _FLAGS_AT, flags | flag)
+
+
+def bar_row(symbol: int, time_ns: int, bar: npt.NDArray[np.float64]) -> InputRow:
+    """Return a closed minute (open time ms, open, high, low, close, volume) as an input."""
+    open_ms, _, high, low, close, volume = (float(value) for value in bar)
+    return row(InputKind.BAR, time_ns, symbol, a=high, b=low, c=close, d=volume, ref=int(open_ms))
+
+
+def instrument_row(symbol: int, time_ns: int, known: Instrument) -> InputRow:
+    """Return what a venue says of an instrument as an input."""
+    return row(
+        InputKind.INSTRUMENT, time_ns, symbol, flags=int(known.perpetual),
+        a=known.tick_size, b=known.step_size, c=known.min_notional_usd,
+    )  # fmt: skip
 
 
 class RowBuffer:

@@ -7,6 +7,7 @@ import json
 import math
 import signal
 import sys
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +19,10 @@ from shared.errors import ConfigError, OutOfRange, UsageError
 from shared.paths import instance_name
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from trader.simulator.faults.plan import Change
+    from trader.simulator.hyperliquid.flow import Flow
     from trader.simulator.server import ServerOptions
     from trader.simulator.source import Source
 
@@ -29,10 +33,19 @@ if TYPE_CHECKING:
     "--speed", default="1", show_default=True, metavar="N|max", help="Simulated seconds per second; max = as fast as read."
 )
 @click.option("--seed", type=int, default=1, show_default=True, help="Seed of the generated market.")
-@click.option("--market", type=click.Choice(["spot", "usdm"]), help="Venue to play; a replay knows its own. [default: usdm]")
-@click.option("--symbols", default="BTCUSDT,ETHUSDT,SOLUSDT", show_default=True, help="Symbols of the generated market.")
+@click.option(
+    "--market", type=click.Choice(["spot", "usdm", "hyperliquid"]), help="Venue to play; a replay knows its own. [default: usdm]"
+)
+@click.option("--symbols", help="Symbols of the generated market. [default: BTC, ETH and SOL in the venue's words]")
 @click.option("--port", type=click.IntRange(0, 65535), default=0, help="TCP port on 127.0.0.1; 0 takes a free one.")
 @click.option("--duration", metavar="S", type=float, help="Simulated seconds until the flow ends.")
+@click.option(
+    "--book-every",
+    type=click.FloatRange(min=0.0),
+    default=0.0,
+    help="Hyperliquid: least seconds between full books; 5.25 as in 2026.",
+)
+@click.option("--lifetime", metavar="S", type=click.FloatRange(min=0.1), help="Announce the end of each connection after S s.")
 @click.option("--once", is_flag=True, help="Exit when the flow has ended and all clients have left.")
 @click.option("--instance", help="Instance whose folder gets simulator.json (or TRADER_INSTANCE).")
 @click.option(
@@ -50,9 +63,11 @@ def main(
     speed: str,
     seed: int,
     market: str | None,
-    symbols: str,
+    symbols: str | None,
     port: int,
     duration: float | None,
+    book_every: float,
+    lifetime: float | None,
     once: bool,
     instance: str | None,
     with_parent: bool,
@@ -61,7 +76,7 @@ def main(
     faults: str | None,
     as_json: bool,
 ) -> None:
-    """Run a SIMULATED Binance on 127.0.0.1: a recording replayed, or a generated market.
+    """Run a SIMULATED Binance or Hyperliquid on 127.0.0.1: a recording replayed, or a generated market.
 
     For example `trader_sim --replay recordings/ --speed max`, or `trader_sim --market spot --seed 7`.
     """
@@ -84,8 +99,10 @@ def main(
             answer_first=answer_first,
             faults=script,
             tell_fault=_tell_fault if as_json else None,
+            lifetime_s=lifetime,
         )
-        sys.exit(asyncio.run(_serve(source, options, clock, name, with_parent=with_parent, as_json=as_json)))
+        make = partial(_server, source, options, clock, book_every)
+        sys.exit(asyncio.run(_serve(source, make, options, name, with_parent=with_parent, as_json=as_json)))
 
 
 def _tell_fault(change: Change, ns: int) -> None:
@@ -113,30 +130,59 @@ def parse_speed(text: str) -> float | None:
 
 
 def _open_source(
-    clock: Clock, *, path: str | None, market: str | None, symbols: str, seed: int, duration_s: float | None
-) -> Source:
+    clock: Clock, *, path: str | None, market: str | None, symbols: str | None, seed: int, duration_s: float | None
+) -> Source | Flow:
     from trader.simulator.generated import GeneratedSource
+    from trader.simulator.hyperliquid.flow import Flow
+    from trader.simulator.hyperliquid.generated import GeneratedOrigin
+    from trader.simulator.hyperliquid.recorder import RecordedOrigin, is_hyperliquid
     from trader.simulator.replay import ReplaySource
     from trader.simulator.source import Market
 
     if duration_s is not None and not 0.0 < duration_s < math.inf:
         raise OutOfRange("duration", duration_s, "seconds above 0")
     if path is not None:
-        source = ReplaySource(Path(path), duration_s)
+        source: Source | Flow
+        if is_hyperliquid(Path(path)):
+            source = Flow(RecordedOrigin(Path(path), duration_s))
+        else:
+            source = ReplaySource(Path(path), duration_s)
         if market is not None and source.market != market:
             raise UsageError(f"market: was {market}, expected {source.market} as recorded; leave --market out")
         return source
     if seed < 0:
         raise OutOfRange("seed", seed, "0 or more")
-    names = list(dict.fromkeys(name.strip().upper() for name in symbols.split(",") if name.strip()))
+    coins = market == "hyperliquid"
+    if symbols is None:
+        symbols = "BTC,ETH,SOL" if coins else "BTCUSDT,ETHUSDT,SOLUSDT"
+    given = (name.strip() for name in symbols.split(",") if name.strip())
+    names = list(dict.fromkeys(name if coins else name.upper() for name in given))
     if not names:
         raise UsageError(f"symbols: was {symbols!r}, expected at least one such as BTCUSDT")
+    if coins:
+        return Flow(GeneratedOrigin(names, seed, clock.now_ns(), duration_s))
     return GeneratedSource(Market(market or "usdm"), names, seed, clock.now_ns(), duration_s)
 
 
-async def _serve(source: Source, options: ServerOptions, clock: Clock, instance: str, *, with_parent: bool, as_json: bool) -> int:
+def _server(source: Source | Flow, options: ServerOptions, clock: Clock, book_every_s: float) -> Any:
+    """Return the server that speaks the source's protocol."""
+    from trader.simulator.hyperliquid.flow import Flow
+
+    if isinstance(source, Flow):
+        from trader.simulator.hyperliquid.server import HyperliquidOptions, HyperliquidServer
+
+        theirs = HyperliquidOptions(options.port, options.speed, options.once, book_every_s=book_every_s)
+        return HyperliquidServer(source, theirs, clock)
+    from trader.simulator.server import SimulatorServer
+
+    return SimulatorServer(source, options, clock)
+
+
+async def _serve(
+    source: Source | Flow, make: Callable[[], Any], options: ServerOptions, instance: str, *, with_parent: bool, as_json: bool
+) -> int:
     from trader.simulator.presence import announced
-    from trader.simulator.server import HOST, SimulatorServer
+    from trader.simulator.server import HOST
 
     loop = asyncio.get_running_loop()
     stopped: asyncio.Future[int] = loop.create_future()
@@ -145,7 +191,7 @@ async def _serve(source: Source, options: ServerOptions, clock: Clock, instance:
     if with_parent:  # even a killed parent closes the pipe
         loop.add_reader(sys.stdin.fileno(), _stop, stopped, 0)
     try:
-        async with SimulatorServer(source, options, clock) as server:
+        async with make() as server:
             facts: dict[str, object] = {
                 "port": server.port,
                 "market": str(source.market),

@@ -28,6 +28,8 @@ _KLINE_STEPS = 40
 _MARK_STEPS = 20
 _PRICES = {"BTCUSDT": 60_000.0, "ETHUSDT": 3_000.0, "SOLUSDT": 150.0}
 _BETAS = {"BTCUSDT": 1.0, "ETHUSDT": 1.15, "SOLUSDT": 1.4}
+_PRICES |= {"BTC": 60_000.0, "ETH": 3_000.0, "SOL": 150.0, "HYPE": 40.0}  # Hyperliquid
+_BETAS |= {"BTC": 1.0, "ETH": 1.15, "SOL": 1.4}
 
 
 class GeneratedSource:

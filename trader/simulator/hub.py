@@ -44,12 +44,11 @@ class Subscriber:
         else:
             await self._send(_envelope(name, frame.payload))
 
-    async def tell(self, name: str, payload: bytes) -> None:
-        """Send a private event under ``name``, unless the connection asked for other kinds only."""
-        if self._kinds and not any(b'"e":"%s"' % kind.encode() in payload for kind in self._kinds):
-            return
-        with contextlib.suppress(ConnectionClosed):
-            await self._send(_envelope(name, payload) if self.session.combined else payload)
+    async def tell_owner(self, name: str, payload: bytes) -> None:
+        """Send a private event under ``name``, unless the connection asked for other kinds only or has gone."""
+        if not self._kinds or any(b'"e":"%s"' % kind.encode() in payload for kind in self._kinds):
+            with contextlib.suppress(ConnectionClosed):
+                await self.tell(name, payload)
 
     async def tell_end(self) -> None:
         """Tell a ``!sim`` follower that nothing more comes."""
@@ -61,8 +60,12 @@ class Subscriber:
             self._last_sim_ns = ns
             await self._send_sim(b'{"e":"simTime","ns":%d}' % ns)
 
+    async def tell(self, name: str, payload: bytes) -> None:
+        """Send something nobody subscribes to."""
+        await self._send(_envelope(name, payload) if self.session.combined else payload)
+
     async def _send_sim(self, payload: bytes) -> None:
-        await self._send(_envelope(SIM_STREAM, payload) if self.session.combined else payload)
+        await self.tell(SIM_STREAM, payload)
 
     async def _send(self, message: bytes) -> None:
         if self.fragments:

@@ -12,7 +12,12 @@ from trader.simulator.streams import Category
 
 MAX_ID_LENGTH = 36
 _METHODS = ("SUBSCRIBE", "UNSUBSCRIBE", "LIST_SUBSCRIPTIONS", "SET_PROPERTY", "GET_PROPERTY")
-_CATEGORIES = {"public": Category.PUBLIC, "market": Category.MARKET, "private": Category.PRIVATE}
+_CATEGORIES = {
+    "public": Category.PUBLIC,
+    "market": Category.MARKET,
+    "private": Category.PRIVATE,
+    "sim": Category.ALL,  # our own extension: everything in one order, so that two replays interleave alike
+}
 
 
 @dataclass(frozen=True, slots=True)

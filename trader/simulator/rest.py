@@ -51,6 +51,8 @@ class RestApi:
             prefix + "depth": self._depth,
             prefix + "klines": self._klines,
         }
+        # Clients of both markets greet the spot host first; here one port is all hosts.
+        self._routes |= {"/api/v3/ping": self._ping, "/api/v3/time": self._time}
         for path, (weight, answer) in public.table().items():
             self._routes[path] = partial(self._simple, weight, answer)
 

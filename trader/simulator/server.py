@@ -6,6 +6,7 @@ import asyncio
 import http
 from collections import deque
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Self
@@ -44,6 +45,8 @@ _CONTROL_PER_S = {Market.SPOT: 5, Market.USDM: 10}
 _TOO_MANY = 1008
 _WS_API = {Market.SPOT: "/ws-api/v3", Market.USDM: "/ws-fapi/v1"}
 _GOING_AWAY = 1001
+NOTICE_S = 5.0  # the venue promises none
+_SHUTDOWN = "!serverShutdown"
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +73,8 @@ class ServerOptions:
         What goes wrong, and when.
     tell_fault
         Called when a fault begins or ends, with the venue time in ns.
+    lifetime_s
+        Wall seconds after which a connection is announced to end; it is closed :data:`NOTICE_S` later. None: it may stay.
     """
 
     port: int = 0
@@ -81,6 +86,7 @@ class ServerOptions:
     answer_first: bool = False
     faults: Script | None = None
     tell_fault: Callable[[Change, int], None] | None = None
+    lifetime_s: float | None = None
 
 
 class SimulatorServer:
@@ -201,7 +207,8 @@ class SimulatorServer:
         elif fault.kind is Kind.SERVER_SHUTDOWN and change.begins:
             event = b'{"e":"serverShutdown","E":%d}' % self._source.server_time_ms()
             for subscriber in self._hub.subscribers:
-                await subscriber.tell("!serverShutdown", event)
+                with suppress(ConnectionClosed):
+                    await subscriber.tell(_SHUTDOWN, event)
             for socket in list(self._api_sockets):
                 await send_quietly(socket, b'{"event":%s}' % event)
         elif fault.kind is Kind.SERVER_SHUTDOWN:
@@ -260,16 +267,29 @@ class SimulatorServer:
             return
         subscriber = Subscriber(connection, endpoint)
         self._hub.add(subscriber)
+        ending = asyncio.create_task(self._end(subscriber))
         try:
             await self._commit(subscriber, _url_subscription(endpoint))
             await self._read(connection, subscriber)
         except ConnectionClosed:
             pass
         finally:
+            ending.cancel()
             self._hub.drop(subscriber)
             if self.trading is not None:
                 self.trading.user_data.unsubscribe(subscriber)
             self._gate.touch()
+
+    async def _end(self, subscriber: Subscriber) -> None:
+        """Announce the end of a connection as the venue does, and bring it about."""
+        if self._options.lifetime_s is None:
+            return
+        await asyncio.sleep(self._options.lifetime_s)
+        payload = b'{"e":"serverShutdown","E":%d}' % self._source.server_time_ms()
+        with suppress(ConnectionClosed):
+            await subscriber.tell(_SHUTDOWN, payload)
+            await asyncio.sleep(NOTICE_S)
+            await subscriber.connection.close(_GOING_AWAY, "server shutdown")
 
     async def _read(self, connection: ServerConnection, subscriber: Subscriber) -> None:
         limit = _CONTROL_PER_S[self._source.market]

@@ -14,10 +14,11 @@ if TYPE_CHECKING:
 
 
 class Market(StrEnum):
-    """Which of the two Binance markets a server plays."""
+    """Which market a server plays: one of the two of Binance, or the perpetuals of Hyperliquid."""
 
     SPOT = "spot"
     USDM = "usdm"
+    HYPERLIQUID = "hyperliquid"
 
 
 class Frame(NamedTuple):

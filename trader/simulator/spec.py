@@ -23,6 +23,14 @@ _USDM_RULES = {
     "ETHUSDT": ("0.01", "0.001", "20"),
     "SOLUSDT": ("0.01", "0.01", "5"),
 }
+# coin -> (price step by the rule of 5 significant figures at the generated price, step, minimum notional)
+_HYPERLIQUID_RULES = {
+    "BTC": ("1", "0.00001", "10"),
+    "ETH": ("0.1", "0.0001", "10"),
+    "SOL": ("0.01", "0.01", "10"),
+    "HYPE": ("0.001", "0.01", "10"),
+}
+_OTHER_COIN = ("0.001", "0.01", "10")
 _OTHER_RULES = ("0.001", "0.1", "5")
 
 
@@ -94,6 +102,8 @@ def split_symbol(symbol: str) -> tuple[str, str]:
 
 def published_spec(symbol: str, market: Market) -> SymbolSpec:
     """Return the rules of ``symbol`` on ``market``; an unlisted pair gets rules fit for a price near 10."""
+    if market is Market.HYPERLIQUID:
+        return _coin_spec(symbol)
     rules = _SPOT_RULES if market is Market.SPOT else _USDM_RULES
     tick, step, notional = rules.get(symbol, _OTHER_RULES)
     if market is Market.SPOT:
@@ -101,6 +111,12 @@ def published_spec(symbol: str, market: Market) -> SymbolSpec:
     places = -int(Decimal(step).as_tuple().exponent)
     price_places = -int(Decimal(tick).as_tuple().exponent)
     return make_spec(symbol, tick, step, notional, price_decimals=price_places, qty_decimals=places)
+
+
+def _coin_spec(coin: str) -> SymbolSpec:
+    tick, step, notional = (Decimal(text) for text in _HYPERLIQUID_RULES.get(coin, _OTHER_COIN))
+    places = (-int(number.as_tuple().exponent) for number in (tick, step))
+    return SymbolSpec(coin, coin, "USDC", tick, step, notional, *places)
 
 
 def make_spec(

@@ -24,6 +24,8 @@ def status_data(workspace: Workspace, instance: str) -> dict[str, Any]:
         "simulated": bool(view["simulated"]),
         "connected": bool(view["connected"]),
         "feed_age_ms": round((clock.now_ns() - last_ns) / 1e6, 1) if last_ns else None,
+        "clock_offset_ms": round(float(view["clock_offset_ms"]), 1),
+        "feed_lag_ms": round(float(view["feed_lag_ms"]), 1),
         "halted": bool(view["halted"]),
         "mode": words(Mode(int(view["mode"]))),
         "risk": words(RiskState(int(view["risk"]))),
@@ -53,6 +55,7 @@ def _symbol_data(row: Any, symbol: str) -> dict[str, Any]:
         "unrealised_usd": float(row["unrealised_usd"]),
         "trades": int(row["trades"]),
         "why": words(Reason(int(row["why"]))),
+        "drift_bps": round(float(row["drift_bps"]), 2),
     }
 
 
@@ -101,12 +104,15 @@ def status_words(data: dict[str, Any]) -> str:
         f"messages {counts['messages']} ({counts['bad_messages']} bad)",
         f"reconnects {counts['reconnects']}",
         f"resyncs {counts['resyncs']}",
+        f"clock {data['clock_offset_ms']:+,.0f} ms",
+        f"lag {data['feed_lag_ms']:,.0f} ms",
     ]
     head = f"{'symbol':10} {'regime':16} {'qty':>12} {'entry':>12} {'mark':>12} {'open P&L':>10} {'trades':>6}  why no entry"
     lines = [" · ".join(facts), " · ".join(account), " · ".join(traffic), "", head]
     for row in data["symbols"]:
         regime = "STALE" if row["stale"] else row["regime"]
         why = "may enter" if row["why"] == "none" else row["why"]
+        why += f" · {row['drift_bps']:+.1f} bps from the other venues" if row["drift_bps"] else ""
         lines.append(
             f"{row['symbol']:10} {regime:16} {row['position_qty']:>12.6g} {row['entry_price_usd']:>12,.2f}"
             f" {row['mark_price_usd']:>12,.2f} {row['unrealised_usd']:>+10,.2f} {row['trades']:>6}  {why}"

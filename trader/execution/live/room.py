@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import msgspec
 import numpy as np
 
 from shared.clock import Clock
@@ -76,6 +77,7 @@ async def open_room(mode: LiveMode, settings: Settings, venue: Any, clock: Clock
     FeedError
         If the venue does not answer.
     """
+    mode = msgspec.structs.replace(mode, market=venue.market) if venue.loopback_port else mode  # a local exchange knows its own
     account = await connect(mode, venue.symbols, loopback_port=venue.loopback_port)
     fresh = settings.fresh or not (settings.folder / JOURNAL_FILE).exists()
     if fresh and account.cash_usd < settings.capital_usd:

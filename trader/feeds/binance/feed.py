@@ -11,14 +11,16 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from shared.clock import Clock
+from shared.clock import NS_PER_S, Clock
 from shared.errors import FeedError
 from trader.feeds.binance.handler import BinanceHandler
 from trader.feeds.binance.rest import BinanceRest
-from trader.feeds.binance.venue import SIM_STREAM, Endpoints, SocketPlan
+from trader.feeds.binance.venue import MAX_AGE_S, SIM_STREAM, Endpoints, SocketPlan
+from trader.feeds.budget import Budget
 from trader.feeds.connection import Socket, SocketLimits
 from trader.feeds.instruments import Instrument
 from trader.feeds.stats import FeedStats
+from trader.feeds.venue_clock import VenueClock
 
 Sink = Callable[[npt.NDArray[np.void]], None]
 
@@ -26,6 +28,10 @@ _IDLE_TURN_S = 0.05  # how often the hold is looked at when nothing comes
 _SNAPSHOTS_AT_ONCE = 4
 _RETRY_S = 0.1  # the first repetition of a snapshot request comes fast: a stale one is a matter of milliseconds
 _RETRY_CAP_S = 15.0
+_CLOCK_FIRST_S = 1.0  # between the first questions for the venue's time, until the quickest of a few is known
+_CLOCK_S = 30.0
+_CLOCK_FIRST = 4
+_LAG_EVERY_NS = NS_PER_S
 
 
 class _Line:
@@ -45,6 +51,9 @@ class _Line:
 
     def on_connected(self) -> None:
         pass
+
+    def on_replaced(self) -> None:
+        self._feed.handler.on_replaced()
 
     def on_disconnected(self) -> None:
         self._feed.handler.on_disconnected()
@@ -100,7 +109,10 @@ class BinanceFeed:
         self._stats = stats
         self._sink = sink
         self._sim = sim
-        self._limits = limits or SocketLimits()
+        self._limits = limits or SocketLimits(max_age_s=MAX_AGE_S)
+        self._budget = Budget(endpoints.weights.per_min, clock, rng)
+        self.venue_clock = VenueClock()
+        self._lag_ns = clock.now_ns()
         self._wanted = asyncio.Event()  # a book may need a snapshot
         self.stirred = asyncio.Event()  # something happened that no message tells
         self._in_flight: set[str] = set()
@@ -118,7 +130,7 @@ class BinanceFeed:
         FeedError
             If the venue does not answer.
         """
-        async with BinanceRest(self._endpoints, self._clock, self._rng) as rest:
+        async with BinanceRest(self._endpoints, self._clock, self._rng, self._budget) as rest:
             return await rest.instruments(self._symbols)
 
     async def history(self, symbol: str, minutes: int) -> npt.NDArray[np.float64]:
@@ -129,17 +141,19 @@ class BinanceFeed:
         FeedError
             If the venue does not answer.
         """
-        async with BinanceRest(self._endpoints, self._clock, self._rng) as rest:
+        async with BinanceRest(self._endpoints, self._clock, self._rng, self._budget) as rest:
             return await rest.history(symbol.upper(), minutes)
 
     async def run(self) -> None:
         """Stream until the simulator ends or the task is cancelled; without a network, keep trying."""
         self._stats.sockets_wanted = len(self._endpoints.sockets)
-        async with BinanceRest(self._endpoints, self._clock, self._rng) as rest:
+        async with BinanceRest(self._endpoints, self._clock, self._rng, self._budget) as rest:
             tasks: list[asyncio.Task[Any]] = [asyncio.create_task(self._socket(plan).run()) for plan in self._endpoints.sockets]
             tasks.append(asyncio.create_task(self._keep_books(rest)))
             tasks.append(asyncio.create_task(self._turn()))
             tasks.append(asyncio.create_task(self.ended.wait()))
+            if self._endpoints.measure_clock:
+                tasks.append(asyncio.create_task(self._measure_clock(rest)))
             try:
                 done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
                 for task in done:
@@ -161,19 +175,23 @@ class BinanceFeed:
 
     def _socket(self, plan: SocketPlan) -> Socket:
         streams = plan.streams(self._symbols)
-        params = [SIM_STREAM, *streams] if self._sim else streams
+        optional = plan.optional_streams(self._symbols)
+        params = [SIM_STREAM, *streams, *optional] if self._sim else [*streams, *optional]
         # One message for all: it costs one of the few control messages a second, and a simulator starts with all at once.
         subscribe = msgspec.json.encode({"method": "SUBSCRIBE", "params": params, "id": 1}).decode()
+        line = _Line(self)
         return Socket(
             self._endpoints.ws_url + plan.path,
             [subscribe],
             streams,
-            _Line(self),
+            line,
             clock=self._clock,
             rng=self._rng,
             stats=self._stats,
             limits=self._limits,
             direct=self._endpoints.direct,
+            stream_stale_s={} if self._sim else plan.stale_s(self._symbols),
+            on_replaced=None if self._sim else line.on_replaced,
         )
 
     async def _turn(self) -> None:
@@ -184,6 +202,27 @@ class BinanceFeed:
                     await self.stirred.wait()
             self.stirred.clear()
             self.deliver()
+            self._measure_lag()
+
+    def _measure_lag(self) -> None:
+        now_ns = self._clock.now_ns()
+        if now_ns - self._lag_ns >= _LAG_EVERY_NS and not self._sim:
+            self._lag_ns = now_ns
+            self._stats.feed_lag_ms = self.handler.lag.median_ms(now_ns, self.venue_clock.offset_ms)
+
+    async def _measure_clock(self, rest: BinanceRest) -> None:
+        """Ask for the venue's time: a few times at once, then now and then. A question without an answer changes nothing."""
+        asked, known, told = 0, self.venue_clock, False
+        while True:
+            asked += 1
+            with suppress(FeedError):
+                known.add(*await rest.time())
+                self._stats.clock_offset_ms, self._stats.clock_round_trip_ms = known.offset_ms, known.round_trip_ms
+                alarm = known.alarm(self._endpoints.venue)
+                if alarm and not told:
+                    self._stats.last_error = alarm
+                told = bool(alarm)
+            await asyncio.sleep(_CLOCK_FIRST_S if asked < _CLOCK_FIRST else _CLOCK_S)
 
     async def _keep_books(self, rest: BinanceRest) -> None:
         """Request the snapshots that are wanted: one at a time for a symbol, few at a time in all."""

@@ -13,29 +13,38 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from shared.clock import NS_PER_S, Clock
+from shared.clock import NS_PER_MS, NS_PER_S, Clock
 from shared.errors import FeedError
 from trader.engine.inputs import ALL, SELL_TAKER, Gap, InputKind
 from trader.feeds.binance.book_sync import Action, BookSync, Rule, SpotRule, Step, Update, UsdmRule
 from trader.feeds.binance.messages import (
     AggTrade,
+    Candle,
     Frame,
     Head,
+    Snapshot,
     Trade,
     read_agg_trade,
     read_depth,
     read_envelope,
     read_head,
+    read_kline,
+    read_mark,
     read_quote,
     read_snapshot,
     read_trade,
 )
-from trader.feeds.binance.venue import PULSE_STREAM, SIM_STREAM, Market
+from trader.feeds.binance.venue import CANDLE_STREAM, MARK_STREAM, SIM_STREAM, SLOW_MARK_STREAM, Market
+from trader.feeds.connection import SHUTDOWN
+from trader.feeds.crossed import ShadowBook
 from trader.feeds.rows import RowBuffer, append_levels, pack_row
 from trader.feeds.stats import FeedStats
+from trader.feeds.venue_clock import LagMeter
 
+REPEATS_NS = 5 * NS_PER_S  # after a change of connections: how long what the old one delivered may come again
 REPLAYED_IDS = 10_000  # a trade id at most this far behind the last one is a repetition; further, the venue's count restarted
 _DEPTH_KINDS = ("depth", "depth@0ms", "depth@100ms", "depth@250ms", "depth@500ms")
+_BARE_KINDS = {"depthUpdate": "depth", "markPriceUpdate": MARK_STREAM, "kline": CANDLE_STREAM}
 _ORDINARY_ORIGINS = (None, "MARKET")  # prints of the insurance fund are no market prices; aggTrade leaves them out as well
 _RULES: dict[Market, type[Rule]] = {"spot": SpotRule, "usdm": UsdmRule}
 
@@ -47,7 +56,12 @@ class _Instrument:
         self.index = index
         self.symbol = symbol
         self.sync = BookSync(rule)
+        self.shadow = ShadowBook()
         self.last_trade_id = -1
+        self.depth_id = self.quote_id = -1  # of the last update and quote heard, wherever they went
+        self.mark_ms = -1
+        self.funding: tuple[float, int] | None = None  # rate and time as last told
+        self.candle: Candle | None = None  # the last closed one
         self.starts = 0  # times the book came into step
 
 
@@ -101,12 +115,15 @@ class BinanceHandler:
         self._waiting: dict[str, None] = {}  # symbols out of step that have updates; a dict keeps their order
         self._not_started = dict.fromkeys(symbols)
         self._takers: dict[str, Taker] = {trade_stream: self._on_trade_stream(trade_stream), "bookTicker": self._on_quote}
-        self._takers |= dict.fromkeys(_DEPTH_KINDS, self._on_depth) | {PULSE_STREAM: _on_pulse}
+        self._takers |= dict.fromkeys(_DEPTH_KINDS, self._on_depth)
+        self._takers |= {MARK_STREAM: self._on_mark, SLOW_MARK_STREAM: self._on_mark, CANDLE_STREAM: self._on_kline}
         self._routes = {
             f"{symbol.lower()}@{kind}": (instrument, taker)
             for symbol, instrument in self._instruments.items()
             for kind, taker in self._takers.items()
         }
+        self._repeats_until_ns = 0
+        self.lag = LagMeter()
         self.sim_ended = False
 
     @property
@@ -127,8 +144,12 @@ class BinanceHandler:
         """Return how often the symbol's book has come into step."""
         return self._instruments[symbol].starts
 
+    def last_candle(self, symbol: str) -> Candle | None:
+        """Return the last minute the venue has closed, if it has told one."""
+        return self._instruments[symbol].candle
+
     def on_frame(self, frame: bytes | str) -> str:
-        """Take one frame; return the name of the stream whose data it was, or "".
+        """Take one frame; return the name of the stream whose data it was, "" for none, SHUTDOWN for an announced end.
 
         Never raises for what is in it: a frame that cannot be used is counted in ``stats`` and named in its ``last_error``.
         """
@@ -164,6 +185,10 @@ class BinanceHandler:
             instrument.sync.reset()
         self._waiting.clear()
 
+    def on_replaced(self) -> None:
+        """Note that another connection carries on: it may repeat what the one before has delivered, and that is no error."""
+        self._repeats_until_ns = self._clock.monotonic_ns() + REPEATS_NS
+
     def take(self) -> npt.NDArray[np.void]:
         """Return the rows since the last call, dtype ``shared.layout.INPUT``, shape (n,), times never stepping back."""
         if self._rows.holding and self._hold_is_over():
@@ -172,6 +197,16 @@ class BinanceHandler:
 
     def _now_ns(self) -> int:
         return self._sim_ns or self._clock.now_ns()
+
+    def _repeated(self, known: int, new: int) -> bool:
+        """Say whether the frame numbered ``new`` came by the connection before as well."""
+        if not self._repeats_until_ns or new > known:
+            return False
+        if self._clock.monotonic_ns() > self._repeats_until_ns:
+            self._repeats_until_ns = 0
+            return False
+        self._stats.repetitions += 1
+        return True
 
     def _route(self, frame: bytes | str) -> str:
         envelope = read_envelope(frame)
@@ -193,33 +228,34 @@ class BinanceHandler:
         """Take a frame without a stream name: its own fields must tell what it is."""
         head = read_head(frame)
         kind = head.e if head.e is not None else "bookTicker" if head.B is not None else ""
-        kind = "depth" if kind == "depthUpdate" else kind
+        kind = _BARE_KINDS.get(kind, kind)
         stream = f"{(head.s or '').lower()}@{kind}"
         route = self._routes.get(stream)
         if route is None:
-            self._other(head)
-            return ""
+            return self._other(head)
         self._take_data(route, stream, frame)
         return stream
 
     def _off_route(self, stream: str, data: msgspec.Raw) -> str:
-        if stream == SIM_STREAM:
-            self._other(read_head(data))
-        else:
-            self._stats.unknown_events += 1
+        if stream in (SIM_STREAM, SHUTDOWN):
+            return self._other(read_head(data))
+        self._stats.unknown_events += 1
         return ""
 
-    def _other(self, head: Head) -> None:
-        """Take what is not market data: simulated time, answers to control messages, news we do not use."""
+    def _other(self, head: Head) -> str:
+        """Take what is not market data: simulated time, an announced end, answers to control messages, news we do not use."""
         if head.e == "simTime":
             self._sim_ns = max(self._sim_ns, head.ns)
         elif head.e == "simEnd":
             self.sim_ended = True
             self._start_hold()
+        elif head.e == "serverShutdown":
+            return SHUTDOWN
         elif head.error is not None or head.code is not None:
             raise FeedError(f"subscription: was refused with {head.error or head.code!r}, expected a result; check the symbols")
         elif head.e is not None or head.id is None:
             self._stats.unknown_events += 1
+        return ""
 
     def _on_trade_stream(self, trade_stream: str) -> Taker:
         read: Callable[[Frame], Trade | AggTrade] = read_trade if trade_stream == "trade" else read_agg_trade
@@ -250,6 +286,9 @@ class BinanceHandler:
     def _on_quote(self, instrument: _Instrument, frame: Frame, time_ns: int) -> None:
         quote = read_quote(frame)
         _check_symbol(instrument, quote.symbol)
+        if self._repeated(instrument.quote_id, quote.update_id):
+            return
+        instrument.quote_id = quote.update_id
         self._rows.tail += pack_row(
             InputKind.QUOTE,
             time_ns,
@@ -264,6 +303,11 @@ class BinanceHandler:
     def _on_depth(self, instrument: _Instrument, frame: Frame, time_ns: int) -> None:
         depth = read_depth(frame)
         _check_symbol(instrument, depth.symbol)
+        if self._repeated(instrument.depth_id, depth.final_id):
+            return
+        instrument.depth_id = depth.final_id
+        if not self._sim_ns:
+            self.lag.add(time_ns, depth.event_ms)
         sync = instrument.sync
         update = Update(depth, time_ns)
         if not sync.in_step:
@@ -271,6 +315,26 @@ class BinanceHandler:
                 update.place = self._rows.keep_place()
             self._waiting[instrument.symbol] = None
         self._act(instrument, sync.on_update(update))
+
+    def _on_mark(self, instrument: _Instrument, frame: Frame, time_ns: int) -> None:
+        mark = read_mark(frame)
+        _check_symbol(instrument, mark.symbol)
+        if self._repeated(instrument.mark_ms, mark.event_ms):
+            return
+        instrument.mark_ms = mark.event_ms
+        self._rows.tail += pack_row(InputKind.MARK, time_ns, instrument.index, a=mark.mark, b=mark.index)
+        rate = mark.funding_rate
+        told = None if rate is None else (rate, mark.funding_ms)
+        if told is not None and told != instrument.funding:  # it changes about once a minute
+            instrument.funding = told
+            self._rows.tail += pack_row(InputKind.FUNDING, time_ns, instrument.index, a=told[0], ref=told[1] * NS_PER_MS)
+
+    def _on_kline(self, instrument: _Instrument, frame: Frame, _time_ns: int) -> None:
+        """Take a candle. The engine folds its own from the trades; this one shows that the stream lives."""
+        kline = read_kline(frame)
+        _check_symbol(instrument, kline.symbol)
+        if kline.candle.closed:
+            instrument.candle = kline.candle
 
     def _act(self, instrument: _Instrument, steps: list[Step]) -> None:
         for action, update, snapshot in steps:
@@ -282,29 +346,14 @@ class BinanceHandler:
                 self._note_break(instrument, update)
                 out += pack_row(InputKind.GAP, update.time_ns, instrument.index, aux=Gap.BOOK)
                 continue
-            depth = update.depth
+            piece = _rows_of(instrument.index, update, snapshot)
+            if instrument.shadow.crosses(piece):
+                self._note_crossed(instrument, update)
+                out += pack_row(InputKind.GAP, update.time_ns, instrument.index, aux=Gap.BOOK)
+                return
             if snapshot is not None:
                 self._note_start(instrument)
-                append_levels(
-                    out,
-                    InputKind.SNAPSHOT,
-                    update.time_ns,
-                    instrument.index,
-                    bids=snapshot.bids,
-                    asks=snapshot.asks,
-                    venue_ms=depth.event_ms,
-                    ref=snapshot.update_id,
-                )
-            append_levels(
-                out,
-                InputKind.DEPTH,
-                update.time_ns,
-                instrument.index,
-                bids=depth.bids,
-                asks=depth.asks,
-                venue_ms=depth.event_ms,
-                ref=depth.final_id,
-            )
+            out += piece
         if self._rows.holding and not self._not_started:
             self._release()
 
@@ -321,6 +370,16 @@ class BinanceHandler:
         self._stats.last_error = (
             f"{instrument.symbol} book: was at update {instrument.sync.book_id} when {update.depth.first_id} to "
             f"{update.depth.final_id} came, expected the one that follows; asking for a new snapshot"
+        )
+
+    def _note_crossed(self, instrument: _Instrument, update: Update) -> None:
+        """Begin the book anew: its ids follow each other, and still something in it is wrong."""
+        instrument.sync.reset()
+        self._waiting[instrument.symbol] = None
+        self._stats.crossed_books += 1
+        self._stats.last_error = (
+            f"{instrument.symbol} book: was crossed by update {update.depth.final_id}, expected bids below asks; "
+            "asking for a new snapshot"
         )
 
     def _start_hold(self) -> None:
@@ -340,5 +399,11 @@ def _check_symbol(instrument: _Instrument, symbol: str) -> None:
         raise FeedError(f"s: was {symbol!r}, expected {instrument.symbol!r} as the stream's name says")
 
 
-def _on_pulse(_instrument: _Instrument, _frame: Frame, _time_ns: int) -> None:
-    """Take a message that only shows that the connection lives."""
+def _rows_of(symbol: int, update: Update, snapshot: Snapshot | None) -> bytearray:
+    """Return an update as rows, the snapshot before it if it is the first."""
+    out, depth, ms = bytearray(), update.depth, update.depth.event_ms
+    if snapshot is not None:
+        start, known = InputKind.SNAPSHOT, snapshot.update_id
+        append_levels(out, start, update.time_ns, symbol, bids=snapshot.bids, asks=snapshot.asks, venue_ms=ms, ref=known)
+    append_levels(out, InputKind.DEPTH, update.time_ns, symbol, bids=depth.bids, asks=depth.asks, venue_ms=ms, ref=depth.final_id)
+    return out

@@ -16,6 +16,7 @@ from trader.feeds.rows import Level
 
 T = TypeVar("T")
 Id = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
+Ms = Annotated[int, msgspec.Meta(ge=0, le=9 * 10**12)]  # until the year 2255: its nanoseconds still fit
 
 _SHOWN = 60  # characters of a bad value that an error quotes
 _PATH = re.compile(r" - at `\$([^`]*)`$")
@@ -95,6 +96,54 @@ class Depth(
     previous_id: int = -1
 
 
+class MarkPrice(
+    msgspec.Struct,
+    rename={"symbol": "s", "event_ms": "E", "mark": "p", "index": "i", "rate": "r", "funding_ms": "T"},
+):
+    """A mark price. A contract that pays no funding has an empty ``rate`` and a ``funding_ms`` of 0."""
+
+    symbol: str
+    event_ms: Id
+    mark: float
+    index: float = 0.0
+    rate: str = ""
+    funding_ms: Ms = 0
+
+    @property
+    def funding_rate(self) -> float | None:
+        """The rate of the coming settlement; None where there is none, or where it is now and the next is not named yet."""
+        return float(self.rate) if self.rate and self.funding_ms > self.event_ms else None
+
+
+class Candle(
+    msgspec.Struct,
+    rename={
+        "open_ms": "t", "close_ms": "T", "interval": "i", "open": "o", "high": "h", "low": "l", "close": "c",
+        "volume": "v", "trades": "n", "closed": "x",
+    },
+):  # fmt: skip
+    """A candle; before it is ``closed`` it still changes."""
+
+    open_ms: Id
+    close_ms: Id
+    interval: str
+    open: float
+    high: float
+    low: float
+    close: float
+    volume: float
+    trades: int
+    closed: bool
+
+
+class Kline(msgspec.Struct, rename={"symbol": "s", "event_ms": "E", "candle": "k"}):
+    """A candle's present state."""
+
+    symbol: str
+    event_ms: Id
+    candle: Candle
+
+
 class Snapshot(msgspec.Struct, rename={"update_id": "lastUpdateId"}):
     """The REST answer with the whole (visible) book."""
 
@@ -109,6 +158,8 @@ _TRADE = msgspec.json.Decoder(Trade, strict=False)
 _AGG_TRADE = msgspec.json.Decoder(AggTrade, strict=False)
 _QUOTE = msgspec.json.Decoder(Quote, strict=False)
 _DEPTH = msgspec.json.Decoder(Depth, strict=False)
+_MARK = msgspec.json.Decoder(MarkPrice, strict=False)
+_KLINE = msgspec.json.Decoder(Kline, strict=False)
 _SNAPSHOT = msgspec.json.Decoder(Snapshot, strict=False)
 
 Frame = bytes | str | msgspec.Raw
@@ -158,6 +209,35 @@ def read_depth(frame: Frame) -> Depth:
     if depth.final_id < depth.first_id:
         raise FeedError(f"depthUpdate.u: was {depth.final_id}, expected at least U ({depth.first_id})")
     return depth
+
+
+def read_mark(frame: Frame) -> MarkPrice:
+    """Read a ``markPriceUpdate``."""
+    mark = decode(_MARK, frame, "markPriceUpdate")
+    _check_price("markPriceUpdate.p", mark.mark)
+    _check_qty("markPriceUpdate.i", mark.index)
+    if mark.rate:
+        try:
+            rate = float(mark.rate)
+        except ValueError:
+            rate = inf
+        if not -1.0 < rate < 1.0:
+            raise FeedError(f"markPriceUpdate.r: was {mark.rate[:_SHOWN]!r}, expected a fraction between -1 and 1")
+    return mark
+
+
+def read_kline(frame: Frame) -> Kline:
+    """Read a ``kline``."""
+    kline = decode(_KLINE, frame, "kline")
+    candle = kline.candle
+    _check_price("kline.k.l", candle.low)
+    _check_qty("kline.k.v", candle.volume)
+    if not candle.low <= min(candle.open, candle.close) <= max(candle.open, candle.close) <= candle.high < inf:
+        prices = (candle.open, candle.high, candle.low, candle.close)
+        raise FeedError(f"kline.k: was {prices} for open, high, low and close, expected low and high around the others")
+    if candle.close_ms <= candle.open_ms:
+        raise FeedError(f"kline.k.T: was {candle.close_ms}, expected later than t ({candle.open_ms})")
+    return kline
 
 
 def read_snapshot(body: bytes) -> Snapshot:

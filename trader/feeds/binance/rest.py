@@ -13,15 +13,13 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from shared.clock import NS_PER_S, Clock
+from shared.clock import Clock
 from shared.errors import FeedError, UsageError
 from trader.feeds.binance.messages import decode
-from trader.feeds.binance.venue import KLINE_INTERVAL, MINUTE_MS, WEIGHT_RESERVE, Endpoints
+from trader.feeds.binance.venue import KLINE_INTERVAL, MINUTE_MS, Endpoints
+from trader.feeds.budget import TOO_MANY, Budget
 from trader.feeds.instruments import Instrument
 
-_TOO_MANY = (429, 418)  # slow down; banned for as long as Retry-After says
-_DEFAULT_RETRY_S = 10.0
-_MAX_WAIT_S = 60.0  # rather tell the caller than sleep longer than this
 _TIMEOUT_S = 10.0
 _ATTEMPTS = 4
 _BACKOFF_S = 0.5
@@ -36,6 +34,7 @@ class _Filter(msgspec.Struct, rename="camel"):
     tick_size: float = 0.0
     step_size: float = 0.0
     min_qty: float = 0.0
+    max_qty: float = 0.0
     min_notional: float = 0.0
     notional: float = 0.0  # USD-M's name of the same
 
@@ -91,13 +90,17 @@ class BinanceRest:
         Where, and how much.
     clock, rng
         For the pauses the venue asks for, and their jitter.
+    budget
+        The allowance, if others ask the same host.
     """
 
-    def __init__(self, endpoints: Endpoints, clock: Clock, rng: np.random.Generator) -> None:
+    def __init__(self, endpoints: Endpoints, clock: Clock, rng: np.random.Generator, budget: Budget | None = None) -> None:
         self._endpoints = endpoints
         self._clock = clock
         self._rng = rng
-        self._not_before_ns = 0
+        self._budget = budget or Budget(endpoints.weights.per_min, clock, rng)
+        weights = endpoints.weights
+        self._weights = {"/depth": weights.depth, "/klines": weights.klines, "/exchangeInfo": weights.exchange_info}
         self._client = httpx.AsyncClient(
             base_url=endpoints.rest_url + endpoints.rest_prefix,
             timeout=_TIMEOUT_S,
@@ -137,34 +140,23 @@ class BinanceRest:
         for attempt in range(attempts):
             if attempt:
                 await asyncio.sleep(float(self._rng.uniform(0.0, _BACKOFF_S * 2.0**attempt)))
-            await self._pause(path)
+            await self._budget.spend(self._weights.get(path, 1), f"GET {path}")
             try:
                 response = await self._client.get(path, params=dict(params))
             except httpx.HTTPError as error:
                 problem = f"{type(error).__name__} {error}".strip()
                 continue
-            self._obey(response)
-            if response.status_code not in _TOO_MANY and not response.is_server_error:
+            self._budget.obey(response.status_code, response.headers, response.content)
+            if response.status_code not in TOO_MANY and not response.is_server_error:
                 return Answer(response.status_code, response.content)
             problem = str(response.status_code)
         raise FeedError(f"GET {path}: was {problem}, expected an answer of {self._endpoints.rest_url}; check the network")
 
-    async def _pause(self, path: str) -> None:
-        wait_s = (self._not_before_ns - self._clock.monotonic_ns()) / NS_PER_S
-        if wait_s > _MAX_WAIT_S:
-            raise FeedError(f"GET {path}: was not sent, expected after the {wait_s:.0f} s the venue told us to wait")
-        if wait_s > 0.0:
-            await asyncio.sleep(wait_s + float(self._rng.uniform(0.0, 0.25)))  # not all at the same instant
-
-    def _obey(self, response: httpx.Response) -> None:
-        """Remember the pause that the venue asks for, or that its allowance makes wise."""
-        wait_s = 0.0
-        if response.status_code in _TOO_MANY:
-            wait_s = _number(response.headers.get("Retry-After"), _DEFAULT_RETRY_S)
-        elif _number(response.headers.get("X-MBX-USED-WEIGHT-1M"), 0.0) > WEIGHT_RESERVE * self._endpoints.weight_per_min:
-            wait_s = _DEFAULT_RETRY_S
-        if wait_s > 0.0:
-            self._not_before_ns = max(self._not_before_ns, self._clock.monotonic_ns() + int(wait_s * NS_PER_S))
+    async def time(self) -> tuple[int, int, float]:
+        """Return when we asked and when we knew (ns by this machine's clock), and what the venue's clock said (ms)."""
+        sent_ns = self._clock.now_ns()
+        body = await self.get("/time", {}, attempts=1)
+        return sent_ns, self._clock.now_ns(), float(decode(_TIME, body, "time").time_ms)
 
     async def snapshot(self, symbol: str) -> bytes:
         """Return the depth answer of a symbol, unread. One attempt: whoever needs it asks again.
@@ -233,13 +225,6 @@ class BinanceRest:
         return [row for row in rows if row[6] <= end_ms]
 
 
-def _number(text: str | None, default: float) -> float:
-    try:
-        return float(text) if text is not None else default
-    except ValueError:
-        return default
-
-
 def _instrument(symbol: str, known: Mapping[str, _Symbol]) -> Instrument:
     found = known.get(symbol)
     if found is None:
@@ -247,17 +232,33 @@ def _instrument(symbol: str, known: Mapping[str, _Symbol]) -> Instrument:
         raise UsageError(f"symbol: was {symbol!r}, expected one the venue lists, such as {', '.join(near)}")
     if found.status != "TRADING":
         raise UsageError(f"symbol: was {symbol} with status {found.status}, expected one that is TRADING")
+    return _facts(found)
+
+
+def listed(body: bytes) -> dict[str, Instrument]:
+    """Return the facts of everything an exchangeInfo answer lists, trading or not.
+
+    Errors
+    ------
+    FeedError
+        If it is no such answer.
+    """
+    return {found.symbol: _facts(found) for found in decode(_INFO, body, "exchangeInfo").symbols}
+
+
+def _facts(found: _Symbol) -> Instrument:
     filters = {item.filter_type: item for item in found.filters}
     try:
         price, lot = filters["PRICE_FILTER"], filters["LOT_SIZE"]
     except KeyError as error:
-        raise FeedError(f"exchangeInfo.{symbol}.filters: was {sorted(filters)}, expected {error} among them") from None
+        raise FeedError(f"exchangeInfo.{found.symbol}.filters: was {sorted(filters)}, expected {error} among them") from None
     least = filters.get("NOTIONAL") or filters.get("MIN_NOTIONAL")
     return Instrument(
-        symbol=symbol,
+        symbol=found.symbol,
         tick_size=price.tick_size,
         step_size=lot.step_size,
         min_qty=lot.min_qty,
+        max_qty=lot.max_qty,
         min_notional_usd=max(least.min_notional, least.notional) if least else 0.0,
         perpetual=found.contract_type in _PERPETUAL,
     )

@@ -130,7 +130,7 @@ class BinanceTrading:
     async def _tell(self, subscriber: Subscriber, key: str, payload: bytes) -> None:
         # An ended key tells of its end and then nothing, although the socket stays open.
         if self.listen_keys.is_alive(key) or key.encode() in payload:
-            await subscriber.tell(key, payload)
+            await subscriber.tell_owner(key, payload)
 
     def _caller(self, route: Route, key: str | None, query: str, body: str) -> Caller:
         entry = self.keys.owner(key)

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from shared.clock import Clock
 
 # As of 2026-04; REQUEST_WEIGHT per minute and per address.
-WEIGHT_LIMIT = {Market.SPOT: 6000, Market.USDM: 2400}
+WEIGHT_LIMIT = {Market.SPOT: 6000, Market.USDM: 2400, Market.HYPERLIQUID: 1200}
 # Name in the header, seconds, orders.
 ORDER_LIMITS = {
     Market.SPOT: (("10S", "10 SECOND", 10, 100), ("1D", "1 DAY", 86_400, 200_000)),

@@ -1,0 +1,95 @@
+"""Independent clients against the local exchange: ``python -m tests.clients.table ENVIRONMENTS`` prints client × call × result.
+
+ENVIRONMENTS is a folder of virtual environments named after the clients, as ``make test-clients`` builds it; those that are
+missing are left out. Leaves with the number of calls that did not do as they should.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from tests.clients.report import KEY, SECRET
+
+# environment ("" is this one), module, markets
+CLIENTS = (
+    ("", "ccxt_binance", ("spot", "usdm")),
+    ("python-binance", "python_binance", ("spot", "usdm")),
+    ("binance-sdk", "binance_sdk", ("spot", "usdm")),
+)
+_ACCOUNT = {"name": "client", "key": KEY, "secret": SECRET, "balances": {"USDT": "100000", "BTC": "1"}}
+_LONGEST_S = 120.0
+
+
+@contextmanager
+def exchange(market: str, folder: Path) -> Iterator[int]:
+    """Run a local exchange with one funded account; yield its port."""
+    accounts = folder / "accounts.json"
+    accounts.write_text(json.dumps({"accounts": [_ACCOUNT]}))
+    accounts.chmod(0o600)
+    command = [sys.executable, "-m", "trader.simulator.cli", "--market", market, "--accounts", str(accounts), "--json"]
+    symbols = ["--symbols", "BTCUSDT", "--instance", f"clients{os.getpid()}"]
+    with subprocess.Popen([*command, *symbols], stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        try:
+            yield int(json.loads(process.stdout.readline())["port"])
+        finally:
+            process.terminate()
+
+
+def run(python: str, module: str, port: int, market: str) -> list[dict[str, str]]:
+    """Run one client script; return what it told."""
+    command = [python, "-m", f"tests.clients.{module}", str(port), market]
+    ended = subprocess.run(command, capture_output=True, text=True, timeout=_LONGEST_S, check=False)
+    rows = [json.loads(line) for line in ended.stdout.splitlines() if line.startswith('{"client"')]
+    if ended.returncode and not any(row["result"] != "ok" for row in rows):
+        rows.append({"client": f"{module} {market}", "call": "script", "result": "FAILED", "detail": ended.stderr[-400:]})
+    return rows
+
+
+def pivot(rows: list[dict[str, str]]) -> Table:
+    """Return calls down, clients across."""
+    clients = list(dict.fromkeys(_short(row["client"]) for row in rows))
+    table = Table(box=None, pad_edge=False)
+    table.add_column("call", no_wrap=True)
+    for client in clients:
+        table.add_column("\n".join(client.split()), justify="center")
+    for call in dict.fromkeys(row["call"] for row in rows):
+        found = {_short(row["client"]): row["result"] for row in rows if row["call"] == call}
+        table.add_row(call, *(found.get(client, "") for client in clients))
+    return table
+
+
+def _short(client: str) -> str:
+    return client.removesuffix(" REST").replace(" WebSocket", " WS")
+
+
+def main(environments: Path) -> int:
+    """Run every client there is an environment for, print the table."""
+    rows: list[dict[str, str]] = []
+    for environment, module, markets in CLIENTS:
+        python = Path(sys.executable) if not environment else environments / environment / "bin" / "python"
+        for market in markets if python.exists() else ():
+            with tempfile.TemporaryDirectory() as folder, exchange(market, Path(folder)) as port:
+                rows += run(str(python), module, port, market)
+    console = Console(width=130)
+    console.print(pivot(rows))
+    for row in rows:
+        if row["result"] != "ok":
+            console.print(f"{row['client']}, {row['call']}: {row['result']}: {row['detail']}", markup=False)
+    failed = sum(row["result"] != "ok" for row in rows)
+    console.print(f"{len(rows)} calls, {failed} not as they should be")
+    return failed
+
+
+if __name__ == "__main__":
+    sys.exit(min(100, main(Path(sys.argv[1] if len(sys.argv) > 1 else ".venv-clients"))))
