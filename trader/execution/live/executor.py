@@ -22,7 +22,7 @@ from trader.execution.live.desk import Desk, LiveOrder
 from trader.execution.live.journal import OrderJournal
 from trader.execution.live.protection import plan_stops, switch_wanted, wanted_stop
 from trader.execution.live.reconcile import Baseline, differences
-from trader.execution.live.venue import Holdings, OrderRequest, Outcome, TradeVenue
+from trader.execution.live.venue import Holdings, OrderRequest, Outcome, TradeVenue, whole_steps
 
 TURN_S = 0.05
 RECONCILE_NS = 30 * NS_PER_S
@@ -195,8 +195,10 @@ class Executor:
                     order.cancel_wanted = True
                     order.ask_ns = 0
                 continue
+            symbol = int(event["symbol"])
             request = OrderRequest(
-                client_id=self.desk.client_id(), symbol=int(event["symbol"]), side=int(event["side"]), qty=float(event["qty"]),
+                client_id=self.desk.client_id(), symbol=symbol, side=int(event["side"]),
+                qty=whole_steps(float(event["qty"]), self._steps[symbol]),
                 limit_usd=float(event["new"]), reduce_only=bool(event["old"]), seen_usd=float(event["price_usd"]),
             )  # fmt: skip
             order = self.desk.plan(request, int(event["order_id"]), int(event["reason"]))
@@ -339,7 +341,7 @@ class Executor:
         """Keep one stop a position at the venue."""
         perpetual = self._venue.perpetual
         for index in range(self._count):
-            want = wanted_stop(self._state["symbols"][index], self._ticks[index], perpetual=perpetual)
+            want = wanted_stop(self._state["symbols"][index], self._ticks[index], self._steps[index], perpetual=perpetual)
             plan = plan_stops(self.desk, index, want, self._ticks[index], self._steps[index], perpetual=perpetual)
             for order in plan.cancel:
                 order.cancel_wanted, order.ask_ns = True, 0

@@ -11,6 +11,14 @@ QTY_TOLERANCE = 1e-9  # of a quantity: decimals that went through float64
 OUR_MARK = "7ade"  # how every client id of this program begins
 
 
+def whole_steps(qty: float, step: float) -> float:
+    """Return a quantity as the nearest whole number of steps, as it is written: 0.11499999999999999 is 0.115.
+
+    Venues (and ccxt) cut off what is left of a step, and a position would never be closed whole.
+    """
+    return round(round(qty / step) * step, 12) if step > 0.0 else qty
+
+
 class Outcome(IntEnum):
     """What is known of an order after a request."""
 
