@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 
 from shared.clock import SystemClock
@@ -34,7 +35,10 @@ class Room:
         What the human was told.
     """
 
-    def __init__(self, folder: Path, port: int, state: State | None = None, settling_s: float = 0.5) -> None:
+    def __init__(
+        self, folder: Path, port: int, state: State | None = None, settling_s: float = 0.5, *, market: str = "usdm"
+    ) -> None:
+        self._mode = msgspec.structs.replace(MODE, market=market)
         self.symbols = ["BTCUSDT"]
         self.said: list[str] = []
         self.events: list[Any] = []
@@ -49,7 +53,7 @@ class Room:
         self.journal: OrderJournal
 
     async def start(self, *, reconciled: bool = True) -> Room:
-        self._account = await connect(MODE, self.symbols, loopback_port=self._port)
+        self._account = await connect(self._mode, self.symbols, loopback_port=self._port)
         venue: Any = self._account.venue
         venue.settling_ns = int(self._settling_s * 1e9)
         self.journal = OrderJournal(self._folder / "orders.sqlite")
@@ -64,7 +68,9 @@ class Room:
         )
         self._running = asyncio.get_running_loop().create_task(self.executor.run())
         now_ns = self.input_time_ns()
-        self.take([row(InputKind.INSTRUMENT, now_ns, 0, flags=1, a=0.1, b=0.001, c=5.0), *self._market(60_000.0)])
+        venue_steps = venue.tick_size(0), venue.step_size(0)
+        known = row(InputKind.INSTRUMENT, now_ns, 0, flags=int(venue.perpetual), a=venue_steps[0], b=venue_steps[1], c=5.0)
+        self.take([known, *self._market(60_000.0)])
         if reconciled:
             await self.until(lambda: self.executor.reconciliations and self.state["reconciled"][0])
         return self

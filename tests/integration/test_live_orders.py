@@ -179,6 +179,25 @@ def test_a_silent_venue_blocks_entries_and_keeps_position_and_stop(tmp_path: Pat
     play(tmp_path, story)
 
 
+@pytest.mark.parametrize("told", [True, False])
+def test_a_stream_that_is_open_and_dead_is_begun_anew(tmp_path: Path, *, told: bool) -> None:
+    """The key has expired: with the venue's word that it has, and without."""
+
+    async def story(venue: ScriptedVenue, room: Room) -> None:
+        room.executor._listening_ms = 0
+        keys = venue.requests.count(("POST", "/fapi/v1/listenKey"))
+        if told:
+            await venue.say({"e": "listenKeyExpired", "E": 1, "listenKey": "k1"})
+        else:
+            venue.script.append(NO_EVENT)
+            room.by_hand(BUY)
+        await room.until(lambda: venue.requests.count(("POST", "/fapi/v1/listenKey")) > keys, within_s=12)
+        await room.until(lambda: room.idle)
+        agree(venue, room)
+
+    play(tmp_path, story)
+
+
 def test_a_cut_stream_loses_no_fill(tmp_path: Path) -> None:
     async def story(venue: ScriptedVenue, room: Room) -> None:
         await venue.cut()

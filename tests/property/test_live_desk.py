@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -14,7 +15,7 @@ from shared.clock import NS_PER_S, ManualClock
 from trader.engine.inputs import Report as Said
 from trader.execution.live.desk import Desk
 from trader.execution.live.journal import OrderJournal, Report
-from trader.execution.live.venue import Answer, OrderRequest, Outcome, VenueFill, VenueOrder
+from trader.execution.live.venue import Answer, OrderRequest, Outcome, VenueFill, VenueOrder, whole_steps
 
 QTY = 10.0
 MEMORY = "/dev/shm"  # noqa: S108 - every commit waits for its disk, and this one is quick
@@ -104,6 +105,14 @@ def test_an_order_the_venue_does_not_know_ends_only_when_it_can_no_longer_arrive
             settled += passed >= 2 * NS_PER_S
             assert (order.request.client_id in own.orders) == (settled < 2)
         journal.close()
+
+
+@settings(max_examples=100, deadline=None)
+@given(parts=st.lists(st.integers(1, 5_000), min_size=1, max_size=12), places=st.integers(0, 5))
+def test_a_position_that_is_a_sum_is_sent_as_it_is_written(parts: list[int], places: int) -> None:
+    step = float(Decimal(1).scaleb(-places))
+    total = sum(float(Decimal(part).scaleb(-places)) for part in parts)
+    assert str(Decimal(repr(whole_steps(total, step))) - Decimal(sum(parts)).scaleb(-places)).strip("0.-E+") == ""
 
 
 def test_an_order_that_was_there_does_not_end_by_being_forgotten(tmp_path: Path) -> None:

@@ -175,6 +175,10 @@ class TradeVenue(Protocol):
         """Wait for the next changes of orders on the user stream."""
         ...
 
+    async def renew_stream(self) -> None:
+        """Begin the user stream anew: it is open and says nothing."""
+        ...
+
     async def arm(self, symbol: int, within_ms: int) -> bool:
         """Tell the venue to cancel what rests unless told again in time; 0 takes it back. False: it has no such switch."""
         ...
