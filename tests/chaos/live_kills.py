@@ -139,8 +139,9 @@ class Chaos:
         entry = {"name": "chaos", "key": KEY, "secret": SECRET, "balances": {"USDT": str(CAPITAL_USD)}}
         accounts.write_text(json.dumps({"accounts": [entry]}))
         faults = system.home / "faults.jsonl"
-        count = int(self._span_s / FAULT_EVERY_S)
-        entries = [{"at": 5.0 + i * FAULT_EVERY_S, **FAULTS[i % len(FAULTS)]} for i in range(count)]
+        every_s = min(FAULT_EVERY_S, self._span_s / 4.0)
+        count = int(self._span_s / every_s)
+        entries = [{"at": 5.0 + i * every_s, **FAULTS[i % len(FAULTS)]} for i in range(count)]
         faults.write_text("\n".join(json.dumps(entry) for entry in [{"seed": self._seed}, *entries]))
         self.outcome.faults = count
         market = ("--market", "usdm", "--symbols", ",".join(SYMBOLS), "--seed", str(self._seed))
