@@ -20,7 +20,9 @@ from tests.scripted_venue import (
     TIMEOUT_504,
     ScriptedVenue,
 )
+from trader.execution.live import executor
 
+KILLS = {"journalled": (LOSE_ANSWER,), "sent": ("", LOSE_ANSWER, LOSE_REQUEST), "settled": ("",)}
 BUY, CLOSE = CommandKind.MANUAL_BUY, CommandKind.CLOSE
 Play = Callable[[ScriptedVenue, Room], Awaitable[None]]
 
@@ -180,8 +182,9 @@ def test_a_silent_venue_blocks_entries_and_keeps_position_and_stop(tmp_path: Pat
 
 
 @pytest.mark.parametrize("told", [True, False])
-def test_a_stream_that_is_open_and_dead_is_begun_anew(tmp_path: Path, *, told: bool) -> None:
+def test_a_stream_that_is_open_and_dead_is_begun_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, told: bool) -> None:
     """The key has expired: with the venue's word that it has, and without."""
+    monkeypatch.setattr(executor, "UNHEARD_NS", 300_000_000)
 
     async def story(venue: ScriptedVenue, room: Room) -> None:
         room.executor._listening_ms = 0
@@ -226,8 +229,8 @@ def test_a_trader_killed_at_any_moment_finds_its_orders_again(tmp_path: Path) ->
         venue = ScriptedVenue()
         await venue.start()
         room = await Room(tmp_path, venue.port).start()
-        for name in ("journalled", "sent", "settled"):
-            for fault in ("", LOSE_ANSWER, LOSE_REQUEST) if name == "sent" else ("", LOSE_ANSWER):
+        for name, faults in KILLS.items():
+            for fault in faults:
                 venue.requests.clear()
                 venue.script.append(fault)
                 orders = room.journal.last_order()

@@ -233,6 +233,8 @@ class CcxtVenue:
     async def renew_stream(self) -> None:
         """Begin the user stream anew: who listens hears an error, and listens again."""
         for client in list(self._exchange.clients.values()):
+            for name in list(client.futures):
+                client.reject(errors.NetworkError(f"{self._name} user stream: is begun anew"), name)
             with contextlib.suppress(*UNUSABLE):
                 await client.close()
 
