@@ -11,7 +11,7 @@ import msgspec
 import numpy as np
 
 from shared.clock import SystemClock
-from shared.events import CommandKind, EventKind, Source
+from shared.events import CommandKind, EventKind, Reason, Source
 from trader.engine.engine import Engine
 from trader.engine.inputs import InputKind, InputRow, batch, row
 from trader.engine.state import State, copy_state, new_state
@@ -137,13 +137,20 @@ class Room:
     def of(self, kind: EventKind) -> list[Any]:
         return [event for event in self.events if event["kind"] == kind]
 
+    @property
+    def last_events(self) -> list[tuple[str, str]]:
+        """The last events in words, for a test that fails."""
+        return [(EventKind(int(e["kind"])).name, Reason(int(e["reason"])).name) for e in self.events[-6:]]
+
     async def until(self, check: Callable[[], object], within_s: float = 8.0) -> None:
         """Wait for a condition, and fail if a part of the executor has failed meanwhile."""
         deadline = asyncio.get_running_loop().time() + within_s
         while not check():
             if self._running.done():
                 self._running.result()
-            assert asyncio.get_running_loop().time() < deadline, f"still not true; said {self.said[-3:]}"
+            assert asyncio.get_running_loop().time() < deadline, (
+                f"still not true; said {self.said[-3:]}, events {self.last_events}"
+            )
             await asyncio.sleep(0.01)
 
 

@@ -211,6 +211,13 @@ def test_a_cut_stream_loses_no_fill(tmp_path: Path) -> None:
     play(tmp_path, story)
 
 
+def ordered(room: Room) -> bool:
+    """Order something by hand; False if the engine does not take it just now."""
+    before = len(room.of(EventKind.ORDER))
+    room.by_hand(CLOSE if room.position else BUY)
+    return len(room.of(EventKind.ORDER)) > before
+
+
 async def moment(name: str, venue: ScriptedVenue, room: Room, orders: int) -> None:
     """Wait for the moment of a kill, ``orders`` being those there were before."""
     await room.until(lambda: room.journal.last_order() > orders)
@@ -234,7 +241,7 @@ def test_a_trader_killed_at_any_moment_finds_its_orders_again(tmp_path: Path) ->
                 venue.requests.clear()
                 venue.script.append(fault)
                 orders = room.journal.last_order()
-                room.by_hand(CLOSE if room.position else BUY)
+                await room.until(lambda room=room: ordered(room))  # type: ignore[misc]
                 await moment(name, venue, room, orders)
                 state = await room.kill()
                 venue.script.clear()
