@@ -29,7 +29,7 @@ def test_bought_protected_sold_and_agreed(tmp_path: Path, market: str) -> None:
         source = GeneratedSource(Market(market), ("BTCUSDT",), 5, clock.now_ns())
         async with SimulatorServer(source, ServerOptions(accounts=(ENTRY,)), clock) as server:
             room = await Room(tmp_path, server.port, market=market).start()
-            room.by_hand(CommandKind.MANUAL_BUY)
+            room.by_hand(CommandKind.MANUAL_BUY, 2_468.0)  # on spot this leaves a crumb of nearly a step
             await room.until(lambda: room.position > 0 and room.idle)
             await room.until(lambda: room.executor.desk.stops(0) and room.idle)
             await agreed(room)

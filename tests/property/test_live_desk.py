@@ -129,14 +129,16 @@ def test_an_order_that_was_there_does_not_end_by_being_forgotten(tmp_path: Path)
 
 
 def test_fees_kept_in_the_asset_itself_leave_whole_steps_and_the_right_cash(tmp_path: Path) -> None:
-    """Bought 0.01234 and 0.005, a thousandth kept of each: what no order could sell is a cost, cash is what was paid."""
+    """Bought in three parts, a thousandth kept of each: what no order could sell is a cost, cash is what was paid."""
     journal = OrderJournal(tmp_path / "orders.sqlite")
     own = desk(journal, ManualClock())
     order = own.plan(OrderRequest(client_id=own.client_id(), symbol=0, side=1, qty=QTY), 7, 0)
-    for number, qty in enumerate((1.2345, 0.5)):
+    for number, qty in enumerate((0.0009, 1.2336, 0.5)):  # the first is less than a step
         own.fill(fill(number, qty, order.request.client_id, named=True, fee_qty=qty / 1000))
     reports = [report for report in own.outbox() if report.kind == Said.FILLED]
-    assert sum(report.qty for report in reports) == np.floor((1.7345 * 0.999) / 0.001) * 0.001
+    assert len(reports) == 2
+    assert abs(sum(report.qty for report in reports) - np.floor((1.7345 * 0.999) / 0.001) * 0.001) < 1e-12
     paid = sum(report.qty * report.price_usd + report.fee_usd for report in reports)
-    assert abs(paid - (1.7345 * 100.0 + 0.2)) < 1e-9
+    assert abs(paid - (1.7345 * 100.0 + 0.3)) < 1e-9
+    assert abs(journal.crumbs(0) + sum(report.qty for report in reports) - 1.7345 * 0.999) < 1e-12
     journal.close()

@@ -443,7 +443,9 @@ class Executor:
             self._keep("cash_usd", holdings.cash_usd - float(state["cash_usd"]))
             for index, qty in enumerate(holdings.positions):
                 self._keep(f"position:{symbols[index]}", 0.0 if self._venue.perpetual else qty)
-        held = tuple(self._journal.fact(f"position:{symbol}") or 0.0 for symbol in symbols)
+        held = tuple(
+            (self._journal.fact(f"position:{symbol}") or 0.0) + self._journal.crumbs(i) for i, symbol in enumerate(symbols)
+        )
         baseline = Baseline(self._journal.fact("cash_usd") or 0.0, held)
         return differences(symbols, self._steps, state, holdings, baseline, equity_usd=float(state["peak_equity_usd"]))
 
