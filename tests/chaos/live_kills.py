@@ -47,6 +47,7 @@ FAULTS: tuple[dict[str, Any], ...] = (
     {"kind": "unknown_order", "for": 2, "share": 0.5},
     {"kind": "slow", "for": 6, "path": "order", "delay_s": 1.5},
     {"kind": "listen_key_expired"},
+    {"kind": "skew", "for": 6, "skew_ms": 4000},
     {"kind": "lost_answer", "for": 6, "path": "algoOrder", "share": 0.6, "code": 0},
     {"kind": "http", "for": 3, "path": "", "share": 0.5, "code": 429, "retry_after_s": 1},
     {"kind": "close", "stream": "", "code": 1001},

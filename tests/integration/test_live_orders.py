@@ -21,6 +21,7 @@ from tests.scripted_venue import (
     ScriptedVenue,
 )
 from trader.execution.live import executor
+from trader.execution.live.venue import OrderRequest
 
 KILLS = {"journalled": (LOSE_ANSWER,), "sent": ("", LOSE_ANSWER, LOSE_REQUEST), "settled": ("",)}
 BUY, CLOSE = CommandKind.MANUAL_BUY, CommandKind.CLOSE
@@ -270,6 +271,51 @@ def test_a_report_that_never_reached_the_engine_is_told_after_the_restart_and_on
             assert again.position == pytest.approx(position)
             agree(venue, again)
             await again.kill()
+        await venue.stop()
+
+    asyncio.run(whole())
+
+
+async def quote(room: Room) -> str:
+    """Let a bid rest far below the market, as the market maker does; return its client id."""
+    desk = room.executor.desk
+    request = OrderRequest(client_id=desk.client_id(), symbol=0, side=1, qty=0.01, limit_usd=50_000.0)
+    await room.executor._send(desk.plan(request, 999, 0))
+    return request.client_id
+
+
+def test_the_dead_mans_switch_is_armed_while_a_quote_rests_and_never_while_a_stop_does(tmp_path: Path) -> None:
+    async def story(venue: ScriptedVenue, room: Room) -> None:
+        await room.executor._keep_switch()
+        assert venue.countdowns == []
+        name = await quote(room)
+        await room.executor._keep_switch()
+        assert venue.countdowns == [60_000]
+        room.by_hand(BUY)
+        await room.until(lambda: resting(venue))
+        await room.executor._keep_switch()
+        assert venue.countdowns == [60_000, 0], "the stop is worth more"
+        assert venue.orders[name]["status"] == "NEW"
+
+    play(tmp_path, story)
+
+
+def test_quotes_are_withdrawn_at_the_end_and_after_a_fall_and_the_stop_stays(tmp_path: Path) -> None:
+    async def whole() -> None:
+        venue = ScriptedVenue()
+        await venue.start()
+        room = await Room(tmp_path, venue.port).start()
+        room.by_hand(BUY)
+        await room.until(lambda: resting(venue))
+        left = await quote(room)
+        state = await room.kill()
+        assert venue.orders[left]["status"] == "NEW"
+        room = await Room(tmp_path, venue.port, state).start()
+        await room.until(lambda: venue.orders[left]["status"] == "CANCELED")
+        last = await quote(room)
+        await room.stop()
+        assert venue.orders[last]["status"] == "CANCELED"
+        assert resting(venue) == [(0.05, 59_400.0)]
         await venue.stop()
 
     asyncio.run(whole())
