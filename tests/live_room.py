@@ -7,10 +7,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 
 from shared.clock import SystemClock
-from shared.events import CommandKind, EventKind, Source
+from shared.events import CommandKind, EventKind, Reason, Source
 from trader.engine.engine import Engine
 from trader.engine.inputs import InputKind, InputRow, batch, row
 from trader.engine.state import State, copy_state, new_state
@@ -34,7 +35,10 @@ class Room:
         What the human was told.
     """
 
-    def __init__(self, folder: Path, port: int, state: State | None = None, settling_s: float = 0.5) -> None:
+    def __init__(
+        self, folder: Path, port: int, state: State | None = None, settling_s: float = 0.5, *, market: str = "usdm"
+    ) -> None:
+        self._mode = msgspec.structs.replace(MODE, market=market)
         self.symbols = ["BTCUSDT"]
         self.said: list[str] = []
         self.events: list[Any] = []
@@ -49,7 +53,7 @@ class Room:
         self.journal: OrderJournal
 
     async def start(self, *, reconciled: bool = True) -> Room:
-        self._account = await connect(MODE, self.symbols, loopback_port=self._port)
+        self._account = await connect(self._mode, self.symbols, loopback_port=self._port)
         venue: Any = self._account.venue
         venue.settling_ns = int(self._settling_s * 1e9)
         self.journal = OrderJournal(self._folder / "orders.sqlite")
@@ -64,7 +68,9 @@ class Room:
         )
         self._running = asyncio.get_running_loop().create_task(self.executor.run())
         now_ns = self.input_time_ns()
-        self.take([row(InputKind.INSTRUMENT, now_ns, 0, flags=1, a=0.1, b=0.001, c=5.0), *self._market(60_000.0)])
+        venue_steps = venue.tick_size(0), venue.step_size(0)
+        known = row(InputKind.INSTRUMENT, now_ns, 0, flags=int(venue.perpetual), a=venue_steps[0], b=venue_steps[1], c=5.0)
+        self.take([known, *self._market(60_000.0)])
         if reconciled:
             await self.until(lambda: self.executor.reconciliations and self.state["reconciled"][0])
         return self
@@ -131,13 +137,20 @@ class Room:
     def of(self, kind: EventKind) -> list[Any]:
         return [event for event in self.events if event["kind"] == kind]
 
+    @property
+    def last_events(self) -> list[tuple[str, str]]:
+        """The last events in words, for a test that fails."""
+        return [(EventKind(int(e["kind"])).name, Reason(int(e["reason"])).name) for e in self.events[-6:]]
+
     async def until(self, check: Callable[[], object], within_s: float = 8.0) -> None:
         """Wait for a condition, and fail if a part of the executor has failed meanwhile."""
         deadline = asyncio.get_running_loop().time() + within_s
         while not check():
             if self._running.done():
                 self._running.result()
-            assert asyncio.get_running_loop().time() < deadline, f"still not true; said {self.said[-3:]}"
+            assert asyncio.get_running_loop().time() < deadline, (
+                f"still not true; said {self.said[-3:]}, events {self.last_events}"
+            )
             await asyncio.sleep(0.01)
 
 

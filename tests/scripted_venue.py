@@ -167,9 +167,9 @@ class ScriptedVenue:
         if given["type"] == "MARKET":
             event = self._fill(order, float(given["quantity"]))
             if word == HOLD_EVENT:
-                asyncio.get_running_loop().call_later(0.2, lambda: asyncio.ensure_future(self._say(event)))
+                asyncio.get_running_loop().call_later(0.2, lambda: asyncio.ensure_future(self.say(event)))
             elif word != NO_EVENT:
-                await self._say(event)
+                await self.say(event)
         if word == LOSE_ANSWER:
             return None
         if word == TIMEOUT_504:
@@ -260,7 +260,7 @@ class ScriptedVenue:
         event = self._fill(order, float(stop["quantity"]))
         stop.update(algoStatus="FINISHED", actualOrderId=str(order["orderId"]))
         if not quietly:
-            await self._say(event)
+            await self.say(event)
 
     # the user stream
 
@@ -274,7 +274,7 @@ class ScriptedVenue:
         self._sockets.discard(socket)
         return socket
 
-    async def _say(self, event: dict[str, Any]) -> None:
+    async def say(self, event: dict[str, Any]) -> None:
         for socket in list(self._sockets):
             await socket.send_str(json.dumps(event))
 

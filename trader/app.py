@@ -177,6 +177,7 @@ class Trader:
         self.control = ControlPlane(settings.instance, self.symbols, self.engine.state, clock)
         stack.callback(self.control.unlink)
         self._publisher = Publisher(self._portfolio, venue, self.symbols, simulated=self._simulated, started_ns=clock.now_ns())
+        self._portfolio.body["copies"]["testnet"] = settings.live and not settings.mainnet
         self.take(self._first_inputs())
         self._publish(TraderStatus.STARTING)
         self._events.activate()

@@ -82,6 +82,11 @@ class Venue:
         self.symbols = settings.symbols or offered
 
     @property
+    def owns_simulator(self) -> bool:
+        """Whether a simulator was started for this run."""
+        return self._owned is not None
+
+    @property
     def loopback_port(self) -> int:
         """The port of the simulator, 0 if the venue is none."""
         return self._simulator.port if self._simulator else 0

@@ -47,6 +47,7 @@ FAULTS: tuple[dict[str, Any], ...] = (
     {"kind": "unknown_order", "for": 2, "share": 0.5},
     {"kind": "slow", "for": 6, "path": "order", "delay_s": 1.5},
     {"kind": "listen_key_expired"},
+    {"kind": "skew", "for": 6, "skew_ms": 4000},
     {"kind": "lost_answer", "for": 6, "path": "algoOrder", "share": 0.6, "code": 0},
     {"kind": "http", "for": 3, "path": "", "share": 0.5, "code": 429, "retry_after_s": 1},
     {"kind": "close", "stream": "", "code": 1001},
@@ -139,8 +140,9 @@ class Chaos:
         entry = {"name": "chaos", "key": KEY, "secret": SECRET, "balances": {"USDT": str(CAPITAL_USD)}}
         accounts.write_text(json.dumps({"accounts": [entry]}))
         faults = system.home / "faults.jsonl"
-        count = int(self._span_s / FAULT_EVERY_S)
-        entries = [{"at": 5.0 + i * FAULT_EVERY_S, **FAULTS[i % len(FAULTS)]} for i in range(count)]
+        every_s = min(FAULT_EVERY_S, self._span_s / 4.0)
+        count = int(self._span_s / every_s)
+        entries = [{"at": 5.0 + i * every_s, **FAULTS[i % len(FAULTS)]} for i in range(count)]
         faults.write_text("\n".join(json.dumps(entry) for entry in [{"seed": self._seed}, *entries]))
         self.outcome.faults = count
         market = ("--market", "usdm", "--symbols", ",".join(SYMBOLS), "--seed", str(self._seed))

@@ -20,7 +20,10 @@ from tests.scripted_venue import (
     TIMEOUT_504,
     ScriptedVenue,
 )
+from trader.execution.live import executor
+from trader.execution.live.venue import OrderRequest
 
+KILLS = {"journalled": (LOSE_ANSWER,), "sent": ("", LOSE_ANSWER, LOSE_REQUEST), "settled": ("",)}
 BUY, CLOSE = CommandKind.MANUAL_BUY, CommandKind.CLOSE
 Play = Callable[[ScriptedVenue, Room], Awaitable[None]]
 
@@ -179,6 +182,26 @@ def test_a_silent_venue_blocks_entries_and_keeps_position_and_stop(tmp_path: Pat
     play(tmp_path, story)
 
 
+@pytest.mark.parametrize("told", [True, False])
+def test_a_stream_that_is_open_and_dead_is_begun_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, told: bool) -> None:
+    """The key has expired: with the venue's word that it has, and without."""
+    monkeypatch.setattr(executor, "UNHEARD_NS", 300_000_000)
+
+    async def story(venue: ScriptedVenue, room: Room) -> None:
+        room.executor._listening_ms = 0
+        keys = venue.requests.count(("POST", "/fapi/v1/listenKey"))
+        if told:
+            await venue.say({"e": "listenKeyExpired", "E": 1, "listenKey": "k1"})
+        else:
+            venue.script.append(NO_EVENT)
+            room.by_hand(BUY)
+        await room.until(lambda: venue.requests.count(("POST", "/fapi/v1/listenKey")) > keys, within_s=12)
+        await room.until(lambda: room.idle)
+        agree(venue, room)
+
+    play(tmp_path, story)
+
+
 def test_a_cut_stream_loses_no_fill(tmp_path: Path) -> None:
     async def story(venue: ScriptedVenue, room: Room) -> None:
         await venue.cut()
@@ -187,6 +210,13 @@ def test_a_cut_stream_loses_no_fill(tmp_path: Path) -> None:
         agree(venue, room)
 
     play(tmp_path, story)
+
+
+def ordered(room: Room) -> bool:
+    """Order something by hand; False if the engine does not take it just now."""
+    before = len(room.of(EventKind.ORDER))
+    room.by_hand(CLOSE if room.position else BUY)
+    return len(room.of(EventKind.ORDER)) > before
 
 
 async def moment(name: str, venue: ScriptedVenue, room: Room, orders: int) -> None:
@@ -207,12 +237,12 @@ def test_a_trader_killed_at_any_moment_finds_its_orders_again(tmp_path: Path) ->
         venue = ScriptedVenue()
         await venue.start()
         room = await Room(tmp_path, venue.port).start()
-        for name in ("journalled", "sent", "settled"):
-            for fault in ("", LOSE_ANSWER, LOSE_REQUEST) if name == "sent" else ("", LOSE_ANSWER):
+        for name, faults in KILLS.items():
+            for fault in faults:
                 venue.requests.clear()
                 venue.script.append(fault)
                 orders = room.journal.last_order()
-                room.by_hand(CLOSE if room.position else BUY)
+                await room.until(lambda room=room: ordered(room))  # type: ignore[misc]
                 await moment(name, venue, room, orders)
                 state = await room.kill()
                 venue.script.clear()
@@ -241,6 +271,51 @@ def test_a_report_that_never_reached_the_engine_is_told_after_the_restart_and_on
             assert again.position == pytest.approx(position)
             agree(venue, again)
             await again.kill()
+        await venue.stop()
+
+    asyncio.run(whole())
+
+
+async def quote(room: Room) -> str:
+    """Let a bid rest far below the market, as the market maker does; return its client id."""
+    desk = room.executor.desk
+    request = OrderRequest(client_id=desk.client_id(), symbol=0, side=1, qty=0.01, limit_usd=50_000.0)
+    await room.executor._send(desk.plan(request, 999, 0))
+    return request.client_id
+
+
+def test_the_dead_mans_switch_is_armed_while_a_quote_rests_and_never_while_a_stop_does(tmp_path: Path) -> None:
+    async def story(venue: ScriptedVenue, room: Room) -> None:
+        await room.executor._keep_switch()
+        assert venue.countdowns == []
+        name = await quote(room)
+        await room.executor._keep_switch()
+        assert venue.countdowns == [60_000]
+        room.by_hand(BUY)
+        await room.until(lambda: resting(venue))
+        await room.executor._keep_switch()
+        assert venue.countdowns == [60_000, 0], "the stop is worth more"
+        assert venue.orders[name]["status"] == "NEW"
+
+    play(tmp_path, story)
+
+
+def test_quotes_are_withdrawn_at_the_end_and_after_a_fall_and_the_stop_stays(tmp_path: Path) -> None:
+    async def whole() -> None:
+        venue = ScriptedVenue()
+        await venue.start()
+        room = await Room(tmp_path, venue.port).start()
+        room.by_hand(BUY)
+        await room.until(lambda: resting(venue))
+        left = await quote(room)
+        state = await room.kill()
+        assert venue.orders[left]["status"] == "NEW"
+        room = await Room(tmp_path, venue.port, state).start()
+        await room.until(lambda: venue.orders[left]["status"] == "CANCELED")
+        last = await quote(room)
+        await room.stop()
+        assert venue.orders[last]["status"] == "CANCELED"
+        assert resting(venue) == [(0.05, 59_400.0)]
         await venue.stop()
 
     asyncio.run(whole())

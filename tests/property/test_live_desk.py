@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -14,7 +15,7 @@ from shared.clock import NS_PER_S, ManualClock
 from trader.engine.inputs import Report as Said
 from trader.execution.live.desk import Desk
 from trader.execution.live.journal import OrderJournal, Report
-from trader.execution.live.venue import Answer, OrderRequest, Outcome, VenueFill, VenueOrder
+from trader.execution.live.venue import Answer, OrderRequest, Outcome, VenueFill, VenueOrder, whole_steps
 
 QTY = 10.0
 MEMORY = "/dev/shm"  # noqa: S108 - every commit waits for its disk, and this one is quick
@@ -106,6 +107,14 @@ def test_an_order_the_venue_does_not_know_ends_only_when_it_can_no_longer_arrive
         journal.close()
 
 
+@settings(max_examples=100, deadline=None)
+@given(parts=st.lists(st.integers(1, 5_000), min_size=1, max_size=12), places=st.integers(0, 5))
+def test_a_position_that_is_a_sum_is_sent_as_it_is_written(parts: list[int], places: int) -> None:
+    step = float(Decimal(1).scaleb(-places))
+    total = sum(float(Decimal(part).scaleb(-places)) for part in parts)
+    assert str(Decimal(repr(whole_steps(total, step))) - Decimal(sum(parts)).scaleb(-places)).strip("0.-E+") == ""
+
+
 def test_an_order_that_was_there_does_not_end_by_being_forgotten(tmp_path: Path) -> None:
     clock = ManualClock()
     journal = OrderJournal(tmp_path / "orders.sqlite")
@@ -120,14 +129,16 @@ def test_an_order_that_was_there_does_not_end_by_being_forgotten(tmp_path: Path)
 
 
 def test_fees_kept_in_the_asset_itself_leave_whole_steps_and_the_right_cash(tmp_path: Path) -> None:
-    """Bought 0.01234 and 0.005, a thousandth kept of each: what no order could sell is a cost, cash is what was paid."""
+    """Bought in three parts, a thousandth kept of each: what no order could sell is a cost, cash is what was paid."""
     journal = OrderJournal(tmp_path / "orders.sqlite")
     own = desk(journal, ManualClock())
     order = own.plan(OrderRequest(client_id=own.client_id(), symbol=0, side=1, qty=QTY), 7, 0)
-    for number, qty in enumerate((1.2345, 0.5)):
+    for number, qty in enumerate((0.0009, 1.2336, 0.5)):  # the first is less than a step
         own.fill(fill(number, qty, order.request.client_id, named=True, fee_qty=qty / 1000))
     reports = [report for report in own.outbox() if report.kind == Said.FILLED]
-    assert sum(report.qty for report in reports) == np.floor((1.7345 * 0.999) / 0.001) * 0.001
+    assert len(reports) == 2
+    assert abs(sum(report.qty for report in reports) - np.floor((1.7345 * 0.999) / 0.001) * 0.001) < 1e-12
     paid = sum(report.qty * report.price_usd + report.fee_usd for report in reports)
-    assert abs(paid - (1.7345 * 100.0 + 0.2)) < 1e-9
+    assert abs(paid - (1.7345 * 100.0 + 0.3)) < 1e-9
+    assert abs(journal.crumbs(0) + sum(report.qty for report in reports) - 1.7345 * 0.999) < 1e-12
     journal.close()

@@ -22,6 +22,10 @@ def status_data(workspace: Workspace, instance: str) -> dict[str, Any]:
         "heartbeat_ms": round(workspace.heartbeat_age_ms, 1),
         "venue": bytes(view["venue"]).decode(),
         "simulated": bool(view["simulated"]),
+        "live": bool(view["live"]),
+        "testnet": bool(view["testnet"]),
+        "reconciled": bool(view["reconciled"]),
+        "unconfirmed": int(view["unconfirmed"]),
         "connected": bool(view["connected"]),
         "feed_age_ms": round((clock.now_ns() - last_ns) / 1e6, 1) if last_ns else None,
         "clock_offset_ms": round(float(view["clock_offset_ms"]), 1),
@@ -78,15 +82,23 @@ def _tuner_data(instance: str) -> dict[str, Any] | None:
     }
 
 
+def _badge(data: dict[str, Any]) -> str:
+    """Return the first words of the page: whose money it is."""
+    money = "PAPER" if not data["live"] else "LIVE · TESTNET" if data["testnet"] else "LIVE · REAL MONEY"
+    return f"{money} · SIMULATED" if data["simulated"] else money
+
+
 def status_words(data: dict[str, Any]) -> str:
     """Return the page for a human."""
-    badge = "PAPER · SIMULATED" if data["simulated"] else "PAPER"
+    badge = _badge(data)
     feed = "no data yet" if data["feed_age_ms"] is None else f"{data['feed_age_ms']:.0f} ms"
     feed += "" if data["connected"] else " (FEED STALE: not connected, entries are blocked)"
     gain = data["equity_usd"] - data["start_equity_usd"]
     mode = TunerMode(data["tuner_mode"]).name.lower()
     flags = [f"tuner {mode}", f"override {'ON' if data['manual_override'] else 'off'}"]
     flags += [f"mode {data['mode']}", "risk HALTED (a human must resume)" if data["halted"] else f"risk {data['risk']}"]
+    flags += ["NOT RECONCILED (entries are blocked)"] if data["live"] and not data["reconciled"] else []
+    flags += [f"{data['unconfirmed']} orders unconfirmed"] if data["unconfirmed"] else []
     flags += [] if data["trading_enabled"] else ["TRADING DISABLED"]
     money = {name: f"{data[name]:+,.2f}" for name in ("realised_usd", "unrealised_usd")}
     counts = {name: f"{data[name]:,}" for name in ("messages", "bad_messages", "reconnects", "resyncs")}

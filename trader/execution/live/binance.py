@@ -31,7 +31,18 @@ class _Plain:
 
 
 class _Usdm(_Plain, ccxt.pro.binanceusdm):  # type: ignore[misc]  # ccxt has no types
-    pass
+    def handle_message(self, client: Any, message: Any) -> None:
+        """Break the stream whose key has expired: it would stay open and say nothing more. ccxt does not look for it."""
+        if isinstance(message, dict) and message.get("e") == "listenKeyExpired":
+            self.forget_listen_key()
+            for name in list(client.futures):
+                client.reject(ccxt.NetworkError(f"{self.id} listenKeyExpired"), name)
+            return
+        super().handle_message(client, message)
+
+    def forget_listen_key(self) -> None:
+        """Make that the next listener asks for a new key."""
+        self.options["linear"] = {**(self.options.get("linear") or {}), "listenKey": None, "lastAuthenticatedTime": 0}
 
 
 class _Spot(_Plain, ccxt.pro.binance):  # type: ignore[misc]
@@ -109,6 +120,11 @@ class BinanceSpot(BinanceVenue):
 
 class BinanceUsdm(BinanceVenue):
     """Binance USD-M futures."""
+
+    async def renew_stream(self) -> None:
+        """Begin the user stream anew, with a new key."""
+        self._exchange.forget_listen_key()
+        await super().renew_stream()
 
     def _names(self, request: OrderRequest) -> dict[str, Any]:
         names = super()._names(request)

@@ -230,6 +230,14 @@ class CcxtVenue:
                 told.append(order_of(raw, client_id, index))
         return told
 
+    async def renew_stream(self) -> None:
+        """Begin the user stream anew: who listens hears an error, and listens again."""
+        for client in list(self._exchange.clients.values()):
+            for name in list(client.futures):
+                client.reject(errors.NetworkError(f"{self._name} user stream: is begun anew"), name)
+            with contextlib.suppress(*UNUSABLE):
+                await client.close()
+
     async def _fill(self, raw: dict[str, Any], symbol: int) -> VenueFill:
         try:
             qty, price, fee = float(raw["amount"]), float(raw["price"]), raw.get("fee") or {}

@@ -45,6 +45,7 @@ class LiveOrder:
         self.venue_id = ""
         self.filled_qty = self.booked_qty = self.net_qty = 0.0
         self.venue_filled_qty = 0.0
+        self.carried_usd = 0.0  # paid for what has not come to a whole step yet
         self.done_at_venue = False
         self.cancel_wanted = False
         self.cancel_sent = False
@@ -225,12 +226,18 @@ class Desk:
         side = 1.0 if fill.qty > 0.0 else -1.0
         order.filled_qty += abs(fill.qty)
         order.net_qty += abs(fill.qty) - fill.fee_qty
-        booked = self._whole(fill.symbol, order.net_qty) - order.booked_qty if fill.fee_qty > 0.0 else abs(fill.qty)
+        booked = abs(fill.qty)
+        if fill.fee_qty > 0.0:
+            booked = round(self._whole(fill.symbol, order.net_qty) - order.booked_qty, 12)
         order.booked_qty += booked
         # what the venue kept of the asset, and what no order could ever sell, is a cost of the trade
-        fee_usd = fill.fee_usd + (abs(fill.qty) - booked) * fill.price_usd
+        fee_usd = order.carried_usd + fill.fee_usd + (abs(fill.qty) - booked) * fill.price_usd
         with self._journal.together():
             self._journal.add_fill(fill, order.request.client_id, side * booked)
+            if booked <= 0.0:  # less than a step so far: it is told with the next fill
+                order.carried_usd = fee_usd
+                return
+            order.carried_usd = 0.0
             self._outbox.append(
                 self._journal.add_report(
                     Said.FILLED, fill.symbol, 0 if late else order.order_id, qty=side * booked, price_usd=fill.price_usd,

@@ -22,7 +22,7 @@ from trader.execution.live.desk import Desk, LiveOrder
 from trader.execution.live.journal import OrderJournal
 from trader.execution.live.protection import plan_stops, switch_wanted, wanted_stop
 from trader.execution.live.reconcile import Baseline, differences
-from trader.execution.live.venue import Holdings, OrderRequest, Outcome, TradeVenue
+from trader.execution.live.venue import Holdings, OrderRequest, Outcome, TradeVenue, whole_steps
 
 TURN_S = 0.05
 RECONCILE_NS = 30 * NS_PER_S
@@ -33,6 +33,7 @@ STREAM_GRACE_NS = 10 * NS_PER_S
 QUIET_IS_UP_S = 2.0  # a stream that has not failed for this long is up, even if it has nothing to say
 FIRST_WAIT_S = 0.5
 LONGEST_WAIT_S = 8.0
+UNHEARD_NS = 5 * NS_PER_S  # a fill that only asking has brought, and this long ago: the stream is open and says nothing
 OVERLAP_MS = 60_000  # fills are asked for again over this span; what is known is dropped
 SWITCH_MS = 60_000
 SWITCH_EVERY_NS = 15 * NS_PER_S
@@ -98,6 +99,8 @@ class Executor:
         now_ns = clock.monotonic_ns()
         self._answered_ns = now_ns
         self._deaf_since: dict[str, int] = {}
+        self._unheard: dict[tuple[int, str], int] = {}
+        self._listening_ms = opened_ms + UNHEARD_NS // NS_PER_MS  # what happened before is no fault of the stream
         self._reconcile_ns = self._pulse_ns = self._protect_ns = self._switch_ns = now_ns
         self._pulse = 0
         self._agreed = False
@@ -195,8 +198,10 @@ class Executor:
                     order.cancel_wanted = True
                     order.ask_ns = 0
                 continue
+            symbol = int(event["symbol"])
             request = OrderRequest(
-                client_id=self.desk.client_id(), symbol=int(event["symbol"]), side=int(event["side"]), qty=float(event["qty"]),
+                client_id=self.desk.client_id(), symbol=symbol, side=int(event["side"]),
+                qty=whole_steps(float(event["qty"]), self._steps[symbol]),
                 limit_usd=float(event["new"]), reduce_only=bool(event["old"]), seen_usd=float(event["price_usd"]),
             )  # fmt: skip
             order = self.desk.plan(request, int(event["order_id"]), int(event["reason"]))
@@ -274,6 +279,7 @@ class Executor:
 
     async def _hear_fills(self) -> None:
         for fill in await self._venue.watch_fills():
+            self._unheard.pop((fill.symbol, fill.trade_id), None)
             self.desk.fill(fill)
         self._deliver()
 
@@ -296,6 +302,8 @@ class Executor:
                 self._pulse_ns = now_ns + PULSE_NS
                 self._pulse = (self._pulse + 1) % self._count
                 self._spawn(self._poll(self._pulse))
+            if self._unheard and not self._deaf_since and now_ns - min(self._unheard.values()) > UNHEARD_NS:
+                self._spawn(self._renew_stream())
             if now_ns >= self._protect_ns:
                 self._protect_ns = now_ns + PROTECT_NS
                 self._protect(now_ns)
@@ -319,10 +327,19 @@ class Executor:
             return
         finally:
             self._polling.discard(symbol)
-        self._answered_ns = self._clock.monotonic_ns()
+        self._answered_ns = now_ns = self._clock.monotonic_ns()
         for fill in fills:
-            self.desk.fill(fill)
+            known = self._journal.has_fill(fill.symbol, fill.trade_id)
+            if self.desk.fill(fill) and not known and fill.time_ms > self._listening_ms:
+                self._unheard[fill.symbol, fill.trade_id] = now_ns
         self._deliver()
+
+    async def _renew_stream(self) -> None:
+        """Begin the user stream anew: it is open, and has not told of a fill that asking has brought."""
+        self._unheard.clear()
+        self._listening_ms = self._venue_ms() + UNHEARD_NS // NS_PER_MS
+        self._say_once("user stream: did not tell of a fill, expected it seconds ago; it is begun anew")
+        await self._venue.renew_stream()
 
     def _since_ms(self, symbol: int) -> int:
         """Return from when on fills are asked for: none of an unfinished order may be left out."""
@@ -339,7 +356,7 @@ class Executor:
         """Keep one stop a position at the venue."""
         perpetual = self._venue.perpetual
         for index in range(self._count):
-            want = wanted_stop(self._state["symbols"][index], self._ticks[index], perpetual=perpetual)
+            want = wanted_stop(self._state["symbols"][index], self._ticks[index], self._steps[index], perpetual=perpetual)
             plan = plan_stops(self.desk, index, want, self._ticks[index], self._steps[index], perpetual=perpetual)
             for order in plan.cancel:
                 order.cancel_wanted, order.ask_ns = True, 0
@@ -426,7 +443,9 @@ class Executor:
             self._keep("cash_usd", holdings.cash_usd - float(state["cash_usd"]))
             for index, qty in enumerate(holdings.positions):
                 self._keep(f"position:{symbols[index]}", 0.0 if self._venue.perpetual else qty)
-        held = tuple(self._journal.fact(f"position:{symbol}") or 0.0 for symbol in symbols)
+        held = tuple(
+            (self._journal.fact(f"position:{symbol}") or 0.0) + self._journal.crumbs(i) for i, symbol in enumerate(symbols)
+        )
         baseline = Baseline(self._journal.fact("cash_usd") or 0.0, held)
         return differences(symbols, self._steps, state, holdings, baseline, equity_usd=float(state["peak_equity_usd"]))
 

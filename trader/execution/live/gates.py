@@ -55,9 +55,9 @@ def pass_gates(settings: Settings, ask: Callable[[str], str]) -> LiveMode:
     ConfigError
         For the first gate that is shut.
     """
-    venue = settings.venue.partition("-")[0]
-    if venue not in (*VENUES, SIM):
-        raise ConfigError(f"venue: was {settings.venue!r}, expected one of {', '.join((*VENUES, SIM))} with --live")
+    venue, _, market = settings.venues[0].partition("-")
+    if len(settings.venues) > 1 or venue not in (*VENUES, SIM):
+        raise ConfigError(f"venue: was {settings.venue!r}, expected one alone of {', '.join((*VENUES, SIM))} with --live")
     if not settings.accept_real_orders:
         raise ConfigError("--i-accept-real-orders: was not given, expected it with --live; nothing was sent")
     named = settings.mainnet
@@ -72,4 +72,4 @@ def pass_gates(settings: Settings, ask: Callable[[str], str]) -> LiveMode:
         typed = ask(f"REAL MONEY: orders will be sent to {venue}. Type the venue's name to go on").strip()
         if typed != venue:
             raise ConfigError(f"confirmation: was {typed!r}, expected {venue!r}; nothing was sent")
-    return LiveMode(venue=venue, market=settings.market, mainnet=named is not None, keys=keys)
+    return LiveMode(venue=venue, market=market or settings.market, mainnet=named is not None, keys=keys)

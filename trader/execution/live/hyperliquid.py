@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import Any
 
 import ccxt.pro
+import msgspec
 
 from shared.errors import ConfigError, FeedError
 from trader.execution.live.ccxt_venue import CcxtVenue, key_error, number, refuse_withdrawals
 from trader.execution.live.keys import Keys
-from trader.execution.live.venue import Holdings, OrderRequest
+from trader.execution.live.venue import Holdings, OrderRequest, VenueOrder
 
 SETTLING_S = 30.0  # a nonce stays good for days: only a request that is still on its way can arrive, and none takes this long
 SLIPPAGE = 0.02  # bounds an order at the market, which is an immediate-or-cancel limit here
 DUST_USD = 1e-6
+_PRIVATE_KEY = re.compile(r"0x[0-9a-fA-F]{64}")
 
 
 class _Exchange(ccxt.pro.hyperliquid):  # type: ignore[misc]  # ccxt has no types
@@ -33,10 +36,9 @@ def make_exchange(keys: Keys) -> Any:
         If the private key is none, or is the account's own: that one may withdraw.
     """
     account, signing = keys.account.reveal(), keys.signing.reveal()
-    try:
-        signer = str(_Exchange.eth_get_address_from_private_key(signing))
-    except (ValueError, TypeError) as error:
-        raise ConfigError("hyperliquid agent key: was not a private key, expected 0x and 64 hexadecimal digits") from error
+    if not _PRIVATE_KEY.fullmatch(signing):
+        raise ConfigError("hyperliquid agent key: was not a private key, expected 0x and 64 hexadecimal digits")
+    signer = str(_Exchange.eth_get_address_from_private_key(signing))
     if signer.lower() == account.lower():
         raise refuse_withdrawals("hyperliquid", "the account's own wallet; approve an agent wallet and use its key")
     return _Exchange(
@@ -89,6 +91,13 @@ class HyperliquidVenue(CcxtVenue):
 
     def _price(self, request: OrderRequest) -> float | None:
         return request.limit_usd or request.trigger_usd or request.seen_usd
+
+    def _order(self, raw: dict[str, Any], request: OrderRequest) -> VenueOrder:
+        told = super()._order(raw, request)
+        at_market = not request.limit_usd and not request.trigger_usd
+        if at_market and "filled" in (raw.get("info") or {}):  # immediate or cancel: nothing of it is left
+            return msgspec.structs.replace(told, is_open=False)
+        return told
 
     async def holdings(self) -> Holdings:
         """Return positions and cash. The list of positions must agree with the sums beside it, in an account worth something."""

@@ -211,6 +211,10 @@ class OrderJournal:
         row = self._database.execute(query, (fill.venue_id,)).fetchone()
         return str(row[0]) if row else ""
 
+    def crumbs(self, symbol: int) -> float:
+        """Return what the venue holds of a bought asset beyond whole steps: paid for and booked as a cost, never sold."""
+        return float(self._one("SELECT total(qty - fee_qty - booked_qty) FROM fills WHERE symbol = ?", symbol))
+
     def newest_fill_ms(self, symbol: int) -> int:
         """Return the venue's time of the newest known fill of a symbol, 0 if there is none."""
         return int(self._one("SELECT coalesce(max(time_ms), 0) FROM fills WHERE symbol = ?", symbol))

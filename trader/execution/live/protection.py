@@ -18,6 +18,7 @@ import msgspec
 from trader.engine.state import MARKET_SLOT, STOP
 from trader.execution.live.desk import Desk, LiveOrder
 from trader.execution.live.journal import OrderState
+from trader.execution.live.venue import whole_steps
 
 SAME_PRICE_TICKS = 1.5
 
@@ -37,12 +38,12 @@ class StopPlan(msgspec.Struct, frozen=True):
     cancel: list[LiveOrder]
 
 
-def wanted_stop(symbol: Any, tick: float, *, perpetual: bool) -> WantedStop | None:
+def wanted_stop(symbol: Any, tick: float, step: float, *, perpetual: bool) -> WantedStop | None:
     """Return the stop that a symbol of the engine's state should have at the venue, None without a position.
 
     On spot a resting stop holds the asset that an exit has to sell: it makes way while the engine is closing.
     """
-    qty, entry_usd = float(symbol["position_qty"]), float(symbol["entry_price_usd"])
+    qty, entry_usd = whole_steps(float(symbol["position_qty"]), step), float(symbol["entry_price_usd"])
     closing = bool(symbol["orders"][MARKET_SLOT]["status"]) and not perpetual
     if qty == 0.0 or entry_usd <= 0.0 or closing:
         return None

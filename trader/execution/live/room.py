@@ -6,13 +6,14 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import msgspec
 import numpy as np
 
 from shared.clock import Clock
 from shared.errors import ConfigError
 from trader.execution.live.connect import Account, connect
 from trader.execution.live.executor import Engine, Events, Executor
-from trader.execution.live.gates import LiveMode
+from trader.execution.live.gates import SIM, LiveMode
 from trader.execution.live.journal import OrderJournal
 
 if TYPE_CHECKING:
@@ -76,6 +77,9 @@ async def open_room(mode: LiveMode, settings: Settings, venue: Any, clock: Clock
     FeedError
         If the venue does not answer.
     """
+    if mode.venue == SIM and venue.owns_simulator:
+        raise ConfigError("venue sim: was not running, expected a local exchange with accounts: trader_sim --accounts FILE")
+    mode = msgspec.structs.replace(mode, market=venue.market) if venue.loopback_port else mode  # a local exchange knows its own
     account = await connect(mode, venue.symbols, loopback_port=venue.loopback_port)
     fresh = settings.fresh or not (settings.folder / JOURNAL_FILE).exists()
     if fresh and account.cash_usd < settings.capital_usd:

@@ -11,6 +11,14 @@ QTY_TOLERANCE = 1e-9  # of a quantity: decimals that went through float64
 OUR_MARK = "7ade"  # how every client id of this program begins
 
 
+def whole_steps(qty: float, step: float) -> float:
+    """Return a quantity as the nearest whole number of steps, as it is written: 0.11499999999999999 is 0.115.
+
+    Venues (and ccxt) cut off what is left of a step, and a position would never be closed whole.
+    """
+    return round(round(qty / step) * step, 12) if step > 0.0 else qty
+
+
 class Outcome(IntEnum):
     """What is known of an order after a request."""
 
@@ -165,6 +173,10 @@ class TradeVenue(Protocol):
 
     async def watch_orders(self) -> list[VenueOrder]:
         """Wait for the next changes of orders on the user stream."""
+        ...
+
+    async def renew_stream(self) -> None:
+        """Begin the user stream anew: it is open and says nothing."""
         ...
 
     async def arm(self, symbol: int, within_ms: int) -> bool:
