@@ -15,6 +15,7 @@ from dashboard.model import DashboardView, EventLine, Tone
 FILTER, FOLLOW, KIND, SYMBOL = "events_filter", "events_follow", "events_kind", "events_symbol"
 COPY, EXPORT = "events_copy", "events_csv"
 _SETTLE_LOOKS = 6
+_BEYOND = 1e6  # further down than any list: the next frame stops at the end it then knows; -1 stops at the one it knew before
 _ALL_KINDS, _ALL_SYMBOLS = "all types", "all symbols"
 
 
@@ -64,13 +65,13 @@ class EventsPanel:
         self._follow()
 
     def _follow(self) -> None:
-        """Go to the end, for a few looks: the list knows its new height only after it was drawn."""
+        """Go to the end, for a few looks: the list knows its new height only after it was drawn, and its wrapping after that."""
         height = dpg.get_y_scroll_max(self._body)
         if height != self._height:
             self._height, self._settling = height, _SETTLE_LOOKS
         if self._settling and dpg.get_value(FOLLOW):
             self._settling -= 1
-            dpg.set_y_scroll(self._body, -1.0)
+            dpg.set_y_scroll(self._body, _BEYOND)
 
     @property
     def typing(self) -> bool:

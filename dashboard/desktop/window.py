@@ -30,6 +30,7 @@ _SLICE_S = 0.01  # the loop looks for events this often while it sleeps
 _SAVE_EVERY_NS = 2 * NS_PER_S
 _PICTURE_AFTER_S = 1.5  # plots settle their axes in the first frames
 _PICTURE_LATEST_S = 20.0
+_PICTURE_FRAMES = 20  # on a slow machine the panels need them to find their places
 
 
 class Stop(Protocol):
@@ -83,7 +84,7 @@ class Window:
         self._wishes = WishWorker(options.instance, clock)
         self._pacer = Pacer()
         self._selected = 0
-        self._title, self._hurry = "", 0
+        self._title, self._hurry, self._drawn = "", 0, 0
         self._mouse: tuple[float, ...] = ()
         self._next_look_ns = self._next_save_ns = self._last_frame_ns = 0
         self._view: DashboardView | None = None
@@ -135,6 +136,7 @@ class Window:
         changed = self._look()
         self.panels.place()
         dpg.render_dearpygui_frame()
+        self._drawn += 1
         self._last_frame_ns = self._clock.monotonic_ns()
         if self._hook:
             self._hook.frame()
@@ -236,6 +238,8 @@ class Window:
 
     def _ready_for_picture(self, age_s: float) -> bool:
         if self._view is None:
+            return False
+        if self._drawn < _PICTURE_FRAMES:
             return False
         if not self._view.attached:
             return self._options.without_trader and age_s >= _PICTURE_AFTER_S
