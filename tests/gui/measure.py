@@ -106,8 +106,8 @@ def _push_and_see(publisher: Publisher, root: Any, rect: tuple[int, int, int, in
 
 
 def _pixels(root: Any, rect: tuple[int, int, int, int]) -> bytes:
-    left, top, width, height = rect
-    return bytes(root.get_image(left, top + height - 60, min(width, 300), 60, X.ZPixmap, 0xFFFFFFFF).data)
+    left, top, width, _ = rect
+    return bytes(root.get_image(left, top, min(width, 300), 60, X.ZPixmap, 0xFFFFFFFF).data)
 
 
 def cpu(seconds: float = 30.0) -> None:

@@ -6,13 +6,17 @@ A publisher of real segments plays the trader and the tuner, so that a picture s
 from __future__ import annotations
 
 import os
+import struct
 import subprocess
 import sys
 import tempfile
+import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import dearpygui.dearpygui as dpg
+import numpy as np
 from Xlib import display
 
 from shared.clock import NS_PER_S
@@ -149,12 +153,29 @@ def take(name: str, screen: str, folder: Path = FOLDER, options: tuple[str, ...]
     return picture
 
 
+def shrink(path: Path) -> None:
+    """Write a picture again with its 256 most frequent colours: a quarter of the size, and no difference to the eye."""
+    dpg.create_context()
+    width, height, channels, data = dpg.load_image(str(path))
+    pixels = (np.frombuffer(data, np.float32).reshape(-1, channels)[:, :3] * 255 + 0.5).astype(np.uint8)
+    dpg.destroy_context()
+    colours, place, count = np.unique(pixels, axis=0, return_inverse=True, return_counts=True)
+    palette = colours[np.argsort(-count)[:256]]
+    far = ((colours[:, None, :].astype(np.int32) - palette[None, :, :]) ** 2).sum(axis=2)
+    indexed = far.argmin(axis=1).astype(np.uint8)[place.reshape(-1)].reshape(height, width)
+    rows = np.hstack([np.zeros((height, 1), np.uint8), indexed]).tobytes()  # a leading 0: the row is not filtered
+    head = struct.pack(">IIBBBBB", width, height, 8, 3, 0, 0, 0)
+    parts = ((b"IHDR", head), (b"PLTE", palette.tobytes()), (b"IDAT", zlib.compress(rows, 9)), (b"IEND", b""))
+    chunks = [struct.pack(">I", len(d)) + kind + d + struct.pack(">I", zlib.crc32(kind + d)) for kind, d in parts]
+    path.write_bytes(b"\x89PNG\r\n\x1a\n" + b"".join(chunks))
+
+
 def main() -> None:
     """Take the pictures named on the command line."""
     names = list(PICTURES) if sys.argv[1:2] == ["all"] else sys.argv[1:2]
     with xvfb() as screen:
         for name in names:
-            take(name, screen, options=tuple(sys.argv[2:]))
+            shrink(take(name, screen, options=tuple(sys.argv[2:])))
 
 
 if __name__ == "__main__":

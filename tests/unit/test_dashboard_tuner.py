@@ -64,10 +64,11 @@ def test_a_degraded_one_says_why_and_for_how_long() -> None:
 
 
 def test_while_it_asks_it_is_thinking_and_may_be_silent_for_longer() -> None:
-    thinking = shown(calling=1, silent_s=20)
+    thinking = shown(calling=1, silent_s=29)
     assert state_line(thinking)[0] == "thinking …"
     assert thinking.age.level is Level.OK
-    assert shown(silent_s=20).age.level is Level.RED
+    assert shown(silent_s=29).age.level is Level.AMBER
+    assert shown(silent_s=30).age.level is Level.RED
 
 
 def test_a_silent_one_says_for_how_long() -> None:
