@@ -154,18 +154,15 @@ def take(name: str, screen: str, folder: Path = FOLDER, options: tuple[str, ...]
 
 
 def shrink(path: Path) -> None:
-    """Write a picture again with its 256 most frequent colours: a quarter of the size, and no difference to the eye."""
+    """Write a picture again without its alpha and its lowest bits: less than half the size, and no difference to the eye."""
     dpg.create_context()
     width, height, channels, data = dpg.load_image(str(path))
-    pixels = (np.frombuffer(data, np.float32).reshape(-1, channels)[:, :3] * 255 + 0.5).astype(np.uint8)
+    pixels = np.frombuffer(data, np.float32).reshape(height, width, channels)[:, :, :3] * 255
     dpg.destroy_context()
-    colours, place, count = np.unique(pixels, axis=0, return_inverse=True, return_counts=True)
-    palette = colours[np.argsort(-count)[:256]]
-    far = ((colours[:, None, :].astype(np.int32) - palette[None, :, :]) ** 2).sum(axis=2)
-    indexed = far.argmin(axis=1).astype(np.uint8)[place.reshape(-1)].reshape(height, width)
-    rows = np.hstack([np.zeros((height, 1), np.uint8), indexed]).tobytes()  # a leading 0: the row is not filtered
-    head = struct.pack(">IIBBBBB", width, height, 8, 3, 0, 0, 0)
-    parts = ((b"IHDR", head), (b"PLTE", palette.tobytes()), (b"IDAT", zlib.compress(rows, 9)), (b"IEND", b""))
+    coarse = np.minimum(np.round(pixels / 8) * 8, 255).astype(np.uint8)
+    rows = np.hstack([np.zeros((height, 1), np.uint8), coarse.reshape(height, -1)]).tobytes()  # a leading 0: no filter
+    head = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
+    parts = ((b"IHDR", head), (b"IDAT", zlib.compress(rows, 9)), (b"IEND", b""))
     chunks = [struct.pack(">I", len(d)) + kind + d + struct.pack(">I", zlib.crc32(kind + d)) for kind, d in parts]
     path.write_bytes(b"\x89PNG\r\n\x1a\n" + b"".join(chunks))
 
