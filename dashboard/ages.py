@@ -7,7 +7,7 @@ from shared.clock import NS_PER_S
 
 TRADER_LIMITS_S = (2.0, 5.0)
 FEED_LIMITS_S = (20.0, 30.0)
-TUNER_LIMITS_S = (5.0, 15.0)
+TUNER_LIMITS_S = (20.0, 30.0)
 TUNER_WORKING_LIMITS_S = (30.0, 60.0)  # a model may think that long before its loop turns again
 
 

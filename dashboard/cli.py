@@ -36,7 +36,7 @@ TEXT_WAIT_S = PICTURE_WAIT_S = 30.0
 @click.option("--size", help="Size of the window in pixels before --scale [default: as it was left, at first 1500x900].")
 @click.option("--red-up", is_flag=True, help="Gains red and losses green, as on East Asian desks.")
 @click.option("--colour-blind", is_flag=True, help="Gains blue and losses orange: a pair that everyone can tell apart.")
-@click.option("--testhook", type=click.Path(dir_okay=False, path_type=Path), hidden=True)
+@click.option("--testhook", type=click.Path(dir_okay=False, path_type=Path), envvar="TRADER_DASHBOARD_TESTHOOK", hidden=True)
 def main(
     *,
     instance: str | None,

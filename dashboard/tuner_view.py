@@ -6,7 +6,7 @@ from typing import Any
 
 from dashboard.ages import aged, tuner_limits
 from dashboard.figures import countdown
-from dashboard.model import Age, Cell, Decision, Level, Tone, Tuner, age_text
+from dashboard.model import Age, Alert, Cell, Decision, Level, Tone, Tuner, age_text
 from shared.clock import NS_PER_S
 from shared.events import TunerStatus, words
 
@@ -18,6 +18,9 @@ _TONES = {
     TunerStatus.OVERRIDE: Tone.YELLOW,
     TunerStatus.PAUSED: Tone.YELLOW,
 }
+
+
+_TROUBLED = tuple(words(status) for status in (TunerStatus.DEGRADED, TunerStatus.BUDGET))
 
 
 def tuner(
@@ -85,6 +88,19 @@ def state_line(tuner: Tuner) -> Cell:
     elif tuner.next_s is not None and not tuner.calling:
         parts.append(f"next in {countdown(tuner.next_s)}")
     return " · ".join(parts), tuner.tone if tuner.age.level is Level.OK else Tone.WARN
+
+
+def tuner_alerts(tuner: Tuner) -> tuple[Alert, ...]:
+    """Return what the operator should know of the AI at once; trading goes on without it, so never more than amber."""
+    if not tuner.alive:
+        return ()
+    if tuner.age.level in (Level.AMBER, Level.RED):
+        text = f"AI SILENT: the tuner has not moved for {age_text(tuner.age.seconds)}; the last parameters stay"
+        return (Alert(key="tuner silent", level=Level.AMBER, text=text),)
+    if tuner.doing in _TROUBLED:
+        text = f"AI {tuner.doing.upper()}" + (f": {tuner.why}" if tuner.why else "")
+        return (Alert(key=f"tuner {tuner.doing}", level=Level.AMBER, text=text),)
+    return ()
 
 
 def who_line(tuner: Tuner) -> str:

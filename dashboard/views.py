@@ -17,7 +17,7 @@ from dashboard.model import DashboardView, Header, Level, Tuner
 from dashboard.money_view import account, equity_curve
 from dashboard.positions_view import positions, trades
 from dashboard.scalper_view import scalper
-from dashboard.tuner_view import tuner
+from dashboard.tuner_view import tuner, tuner_alerts
 from dashboard.why_view import why
 from shared.clock import NS_PER_MS, NS_PER_S, Clock
 from shared.errors import LayoutMismatch, NotRunning, SharedMemoryError, TornRead
@@ -146,6 +146,7 @@ class Viewer:
         ai = self._tuner_panel(status, shift_ns)
         wheel = wheel_of(controls, tuner_alive=ai.alive, dry_run=ai.dry_run)
         head = self._header(view, controls, now_ns, dry_run=ai.dry_run)
+        head = msgspec.structs.replace(head, alerts=(*head.alerts, *tuner_alerts(ai)))
         symbols = workspace.symbols
         index = min(max(selected, 0), len(symbols) - 1)
         applied = [row.applied() for row in workspace.symbol_rows]

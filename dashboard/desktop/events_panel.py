@@ -1,4 +1,7 @@
-"""LIVE EVENTS: a bounded list that follows its end, filtered by text, type and symbol; it can be copied and exported."""
+"""LIVE EVENTS: a bounded list, newest first, filtered by text, type and symbol; it can be copied and exported.
+
+Newest first is also quickest: a line at the end would be seen only a frame later, when the list has learnt its new height.
+"""
 
 from __future__ import annotations
 
@@ -14,12 +17,11 @@ from dashboard.model import DashboardView, EventLine, Tone
 
 FILTER, FOLLOW, KIND, SYMBOL = "events_filter", "events_follow", "events_kind", "events_symbol"
 COPY, EXPORT = "events_copy", "events_csv"
-_SETTLE_LOOKS = 6
 _ALL_KINDS, _ALL_SYMBOLS = "all types", "all symbols"
 
 
 class EventsPanel:
-    """Adds what is new, drops what is old; adding and deleting single lines does not leak.
+    """Adds what is new on top, drops what is old; adding and deleting single lines does not leak.
 
     Parameters
     ----------
@@ -33,7 +35,6 @@ class EventsPanel:
         self._style, self._export_to, self._tell = style, export_to, tell
         self._number = 0
         self._items: list[tuple[EventLine, int]] = []
-        self._settling, self._height = 0, 0.0
         self._symbols: list[str] = []
         px = style.px
         with dpg.group(horizontal=True):
@@ -60,17 +61,8 @@ class EventsPanel:
         if new:
             self._number = new[-1].number
             self._show_count()
-            self._settling = _SETTLE_LOOKS
-        self._follow()
-
-    def _follow(self) -> None:
-        """Go to the end, for a few looks: the list knows its new height only after it was drawn."""
-        height = dpg.get_y_scroll_max(self._body)
-        if height != self._height:
-            self._height, self._settling = height, _SETTLE_LOOKS
-        if self._settling and dpg.get_value(FOLLOW):
-            self._settling -= 1
-            dpg.set_y_scroll(self._body, -1.0)
+            if dpg.get_value(FOLLOW):
+                dpg.set_y_scroll(self._body, 0.0)
 
     @property
     def typing(self) -> bool:
@@ -112,7 +104,8 @@ class EventsPanel:
     def _add(self, line: EventLine) -> None:
         words = f"{line.time}  {line.text}"
         colour = self._style.colour(line.tone)
-        item = dpg.add_text(words, color=colour, parent=self._body, wrap=0, show=self._passes(line))
+        above = self._items[-1][1] if self._items else 0
+        item = dpg.add_text(words, color=colour, parent=self._body, before=above, wrap=0, show=self._passes(line))
         self._items.append((line, item))
 
     def _passes(self, line: EventLine) -> bool:

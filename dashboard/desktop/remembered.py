@@ -26,21 +26,28 @@ class Remembered(msgspec.Struct, frozen=True, kw_only=True):
     kind: str = ""  # type of event that is shown, "" for all
 
 
-def remembered_file(instance: str) -> Path:
-    """Return the file of an instance."""
-    return home_dir(instance) / FILE
+def remembered_file(instance: str) -> Path | None:
+    """Return the file of an instance; None where its folder cannot be made, and nothing is remembered then."""
+    try:
+        return home_dir(instance) / FILE
+    except OSError:
+        return None
 
 
-def load(path: Path) -> Remembered:
+def load(path: Path | None) -> Remembered:
     """Return what was remembered; defaults where there is nothing, or nothing that can be read."""
+    if path is None:
+        return Remembered()
     try:
         return msgspec.json.decode(path.read_bytes(), type=Remembered)
     except (OSError, msgspec.MsgspecError):
         return Remembered()
 
 
-def save(path: Path, remembered: Remembered) -> None:
+def save(path: Path | None, remembered: Remembered) -> None:
     """Write it in one step; a full disk costs the habits, not the window."""
+    if path is None:
+        return
     with contextlib.suppress(OSError):
         fresh = path.with_suffix(".new")
         fresh.write_bytes(msgspec.json.encode(remembered))

@@ -24,12 +24,11 @@ from shared.clock import NS_PER_MS, NS_PER_S, Clock
 WIDTH, HEIGHT = 1500, 900
 _LOOK_EVERY_NS = NS_PER_S // 12  # a little faster than data frames, so that none is missed
 _EVENT_FRAME_NS = 50 * NS_PER_MS  # an event is drawn at once, but not more often than this
-_HURRY_FRAMES = 2  # after an event: the list has to be drawn once before it can go to its new end
-_HURRY_S = 0.02
 _SLICE_S = 0.01  # the loop looks for events this often while it sleeps
 _SAVE_EVERY_NS = 2 * NS_PER_S
 _PICTURE_AFTER_S = 1.5  # plots settle their axes in the first frames
 _PICTURE_LATEST_S = 20.0
+_PICTURE_FRAMES = 20  # on a slow machine the panels need them to find their places
 
 
 class Stop(Protocol):
@@ -83,7 +82,7 @@ class Window:
         self._wishes = WishWorker(options.instance, clock)
         self._pacer = Pacer()
         self._selected = 0
-        self._title, self._hurry = "", 0
+        self._title, self._drawn = "", 0
         self._mouse: tuple[float, ...] = ()
         self._next_look_ns = self._next_save_ns = self._last_frame_ns = 0
         self._view: DashboardView | None = None
@@ -135,6 +134,7 @@ class Window:
         changed = self._look()
         self.panels.place()
         dpg.render_dearpygui_frame()
+        self._drawn += 1
         self._last_frame_ns = self._clock.monotonic_ns()
         if self._hook:
             self._hook.frame()
@@ -165,11 +165,6 @@ class Window:
         """Sleep till the next frame is due, or till an event waits to be seen."""
         end_ns = self._clock.monotonic_ns() + int(pause_s * NS_PER_S)
         while (left_ns := end_ns - self._clock.monotonic_ns()) > 0 and not self._stop.stopped:
-            if self._hurry:
-                self._hurry -= 1
-                time.sleep(min(_HURRY_S, pause_s))
-                self._next_look_ns = 0
-                return
             if self._viewer.moved() and self._clock.monotonic_ns() - self._last_frame_ns >= _EVENT_FRAME_NS:
                 self._next_look_ns = 0
                 return
@@ -187,10 +182,7 @@ class Window:
         self._view = view
         self.panels.show(view)
         self._show_title(view)
-        if before is None or before.events[-1:] != view.events[-1:]:
-            self._hurry = _HURRY_FRAMES
-            return True
-        return before.stamp != view.stamp
+        return before is None or (before.stamp, before.events[-1:]) != (view.stamp, view.events[-1:])
 
     def _show_title(self, view: DashboardView) -> None:
         words = [badge.text for badge in view.header.badges] or [view.header.state]
@@ -236,6 +228,8 @@ class Window:
 
     def _ready_for_picture(self, age_s: float) -> bool:
         if self._view is None:
+            return False
+        if self._drawn < _PICTURE_FRAMES:
             return False
         if not self._view.attached:
             return self._options.without_trader and age_s >= _PICTURE_AFTER_S

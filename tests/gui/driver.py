@@ -34,7 +34,8 @@ class App:
         self.environment = os.environ | {"DISPLAY": xdisplay}
         self.hook = hook
         self._x: Any = display.Display(xdisplay)
-        self._process: subprocess.Popen[str] | None = None
+        self._process: subprocess.Popen[Any] | None = None
+        self.actions = 0  # clicks and keys so far
 
     def start(self, instance: str, *options: str) -> None:
         """Start the dashboard and wait until its window was drawn."""
@@ -43,6 +44,11 @@ class App:
             command, env=self.environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
         )
         self.wait_until(lambda: bool(self.last()), START_S)
+
+    def adopt(self, process: subprocess.Popen[Any], within_s: float) -> None:
+        """Drive the window that another program opens, given our hook by its environment."""
+        self._process = process
+        self.wait_until(lambda: bool(self.last()), within_s)
 
     def last(self) -> dict[str, Any]:
         """Return the newest whole line of the test hook, empty before the first."""
@@ -81,6 +87,7 @@ class App:
         rect = self.rect(tag)
         assert rect is not None
         left, top, width, height = rect
+        self.actions += 1
         xtest.fake_input(self._x, X.MotionNotify, x=left + min(width, 20) // 2, y=top + height // 2)
         self.pass_frames()
         for kind in (X.ButtonPress, X.ButtonRelease):
@@ -89,6 +96,7 @@ class App:
 
     def key(self, keysym: int, frames: int = 10) -> None:
         """Press a key, hold it for some frames, release it."""
+        self.actions += 1
         code = self._x.keysym_to_keycode(keysym)
         for kind in (X.KeyPress, X.KeyRelease):
             xtest.fake_input(self._x, kind, code)

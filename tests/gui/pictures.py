@@ -6,13 +6,17 @@ A publisher of real segments plays the trader and the tuner, so that a picture s
 from __future__ import annotations
 
 import os
+import struct
 import subprocess
 import sys
 import tempfile
+import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import dearpygui.dearpygui as dpg
+import numpy as np
 from Xlib import display
 
 from shared.clock import NS_PER_S
@@ -149,12 +153,26 @@ def take(name: str, screen: str, folder: Path = FOLDER, options: tuple[str, ...]
     return picture
 
 
+def shrink(path: Path) -> None:
+    """Write a picture again without its alpha and its lowest bits: less than half the size, and no difference to the eye."""
+    dpg.create_context()
+    width, height, channels, data = dpg.load_image(str(path))
+    pixels = np.frombuffer(data, np.float32).reshape(height, width, channels)[:, :, :3] * 255
+    dpg.destroy_context()
+    coarse = np.minimum(np.round(pixels / 8) * 8, 255).astype(np.uint8)
+    rows = np.hstack([np.zeros((height, 1), np.uint8), coarse.reshape(height, -1)]).tobytes()  # a leading 0: no filter
+    head = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
+    parts = ((b"IHDR", head), (b"IDAT", zlib.compress(rows, 9)), (b"IEND", b""))
+    chunks = [struct.pack(">I", len(d)) + kind + d + struct.pack(">I", zlib.crc32(kind + d)) for kind, d in parts]
+    path.write_bytes(b"\x89PNG\r\n\x1a\n" + b"".join(chunks))
+
+
 def main() -> None:
     """Take the pictures named on the command line."""
     names = list(PICTURES) if sys.argv[1:2] == ["all"] else sys.argv[1:2]
     with xvfb() as screen:
         for name in names:
-            take(name, screen, options=tuple(sys.argv[2:]))
+            shrink(take(name, screen, options=tuple(sys.argv[2:])))
 
 
 if __name__ == "__main__":

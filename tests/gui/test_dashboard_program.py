@@ -128,7 +128,7 @@ def test_a_slider_and_apply_reach_the_trader(desk: Desk) -> None:
     app.click("slider_max_position_pct")
     app.wait_until(lambda: "→" in str(app.value("applied_max_position_pct")))
     app.click("params_apply")
-    app.wait_until(lambda: str(app.value("message"))[:1] in "✓✗")
+    app.wait_until(lambda: str(app.value("message"))[:1] in "✓✗" and "max_position_pct" in str(app.value("message")))
     row = desk.workspace.symbol_rows[0]
     applied, refused = row.value(index_of(PARAMS, "max_position_pct")) < 5.0, "refused" in str(app.value("message"))
     assert applied is not refused, "what the window says is what the trader did"

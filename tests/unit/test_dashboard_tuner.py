@@ -9,7 +9,7 @@ import pytest
 
 from dashboard.decision_view import DECISIONS, Decisions
 from dashboard.model import Decision, Level, Tone, Tuner
-from dashboard.tuner_view import account_line, state_line, trouble_line, tuner, who_line
+from dashboard.tuner_view import account_line, state_line, trouble_line, tuner, tuner_alerts, who_line
 from shared import layout
 from shared.clock import NS_PER_S
 from shared.events import Action, Reason, TunerEventKind, TunerStatus
@@ -64,16 +64,25 @@ def test_a_degraded_one_says_why_and_for_how_long() -> None:
 
 
 def test_while_it_asks_it_is_thinking_and_may_be_silent_for_longer() -> None:
-    thinking = shown(calling=1, silent_s=20)
+    thinking = shown(calling=1, silent_s=29)
     assert state_line(thinking)[0] == "thinking …"
     assert thinking.age.level is Level.OK
-    assert shown(silent_s=20).age.level is Level.RED
+    assert shown(silent_s=29).age.level is Level.AMBER
+    assert shown(silent_s=30).age.level is Level.RED
 
 
 def test_a_silent_one_says_for_how_long() -> None:
     assert trouble_line(shown(silent_s=20)) == "⚠ silent for 20 s"
     assert trouble_line(shown()) == ""
     assert trouble_line(shown(failures=3, last_error=b"HTTP 529")) == "⚠ 3 failures, last: HTTP 529"
+
+
+def test_a_degraded_or_silent_ai_is_an_amber_alert_and_a_dead_one_is_none() -> None:
+    (degraded,) = tuner_alerts(shown(status=TunerStatus.DEGRADED, why=b"claude: HTTP 529"))
+    assert (degraded.level, degraded.text) == (Level.AMBER, "AI DEGRADED: claude: HTTP 529")
+    (silent,) = tuner_alerts(shown(silent_s=40))
+    assert "AI SILENT: the tuner has not moved for 40 s" in silent.text
+    assert tuner_alerts(shown()) == tuner_alerts(shown(alive=False, status=TunerStatus.DEGRADED)) == ()
 
 
 def test_who_advises_and_who_is_next() -> None:
