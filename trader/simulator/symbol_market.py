@@ -85,7 +85,7 @@ class SymbolMarket:
     def stream_names(symbol: str, market: Market) -> list[str]:
         """Return the streams a symbol emits."""
         kinds = [_TICKER, _TRADE, _AGG, _DEPTH, _KLINE]
-        return [f"{symbol.lower()}@{kind}" for kind in (kinds if market is Market.SPOT else [*kinds, _MARK])]
+        return [f"{symbol.lower()}@{kind}" for kind in ([*kinds, _MARK] if market is Market.USDM else kinds)]
 
     def advance(self, step: Step, log_return: float) -> list[Frame]:
         """Let the efficient price move by ``log_return`` and the flow react; return the frames in time order."""
