@@ -33,6 +33,7 @@ bench-peers: $(VENV)/.compiled $(VENV)/.test $(VENV)-peers/.ready
 # Independent clients trade on the local exchange, each in an environment of its own: client × call × result.
 test-clients: $(VENV)/.compiled $(VENV)/.test $(VENV)-clients/.ready
 	$(BIN)/python -m tests.clients.table $(VENV)-clients
+	$(BIN)/python -m tests.clients.hyperliquid_market_table $(VENV)-clients
 
 # The same recorded frames through this handler, ccxt.pro and cryptofeed, which live in an environment of their own.
 bench-feeds: $(VENV)/.compiled $(VENV)/.test $(VENV)-feed-peers/.ready

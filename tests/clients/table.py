@@ -60,20 +60,20 @@ def run(python: str, module: str, port: int, market: str) -> list[dict[str, str]
 
 
 def pivot(rows: list[dict[str, str]]) -> Table:
-    """Return calls down, clients across."""
-    clients = list(dict.fromkeys(_short(row["client"]) for row in rows))
+    """Return calls down, clients across; a cell names the ways (REST, WS) that did as they should."""
+    cells: dict[tuple[str, str], list[str]] = {}
+    for row in rows:
+        client, _, way = row["client"].rpartition(" ")
+        way = "WS" if way == "WebSocket" else way
+        cells.setdefault((row["call"], client), []).append(way if row["result"] == "ok" else f"{way} {row['result']}")
+    clients = list(dict.fromkeys(client for _, client in cells))
     table = Table(box=None, pad_edge=False)
     table.add_column("call", no_wrap=True)
     for client in clients:
-        table.add_column("\n".join(client.replace("-", " ").split()), justify="center", min_width=6)
-    for call in dict.fromkeys(row["call"] for row in rows):
-        found = {_short(row["client"]): row["result"] for row in rows if row["call"] == call}
-        table.add_row(call, *(found.get(client, "") for client in clients))
+        table.add_column("\n".join(client.split()), justify="center")
+    for call in dict.fromkeys(call for call, _ in cells):
+        table.add_row(call, *(" ".join(cells.get((call, client), [])) for client in clients))
     return table
-
-
-def _short(client: str) -> str:
-    return client.removesuffix(" REST").replace(" WebSocket", " WS")
 
 
 def main(environments: Path, *wanted: str) -> int:

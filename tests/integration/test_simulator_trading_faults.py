@@ -17,6 +17,7 @@ from shared.clock import ManualClock, SystemClock
 from shared.errors import ConfigError
 from tests.integration.test_simulator_trading_protocol import Caller
 from tests.signed_client import ENTRIES
+from trader.simulator.faults.faulty_source import RunningSource
 from trader.simulator.faults.plan import FaultPlan, Outgoing
 from trader.simulator.faults.script import Fault, Kind, Script, random_script, read_script
 from trader.simulator.generated import GeneratedSource
@@ -217,3 +218,13 @@ def test_orders_meet_the_true_market_however_damaged_the_streams_are() -> None:
     honest = final(None)
     assert honest
     assert final(Script([Fault(at_s=0, for_s=FOREVER, kind=Kind.GAP, stream="bookTicker", share=0.5)], 1)) == honest
+
+
+def test_the_venues_clock_runs_on_while_its_flow_is_late() -> None:
+    clock = ManualClock(START_NS)
+    source = GeneratedSource(Market.USDM, ("BTCUSDT",), 5, START_NS)
+    clock.advance(2 * 10**9)  # the machine was busy before the server came up
+    running = RunningSource(source, clock, 1.0)
+    assert running.server_time_ms() == START_NS // 10**6 + 2000
+    clock.advance(10**9)
+    assert running.server_time_ms() == START_NS // 10**6 + 3000

@@ -33,6 +33,10 @@ class Pacer:
         self._anchor: tuple[int, int] | None = None
         self._frames = 0
 
+    def begin(self, due_ns: int, monotonic_ns: int) -> None:
+        """Let simulated ``due_ns`` fall on ``monotonic_ns`` of the wall; what is late leaves at once."""
+        self._anchor = (due_ns, monotonic_ns)
+
     def restart(self) -> None:
         """Forget the past: the next frame is due at once."""
         self._anchor = None

@@ -20,7 +20,7 @@ from trader.simulator.binance_trading.gateway import BinanceTrading
 from trader.simulator.binance_trading.limits import RequestBudget
 from trader.simulator.binance_trading.ws_api import WsApiSession
 from trader.simulator.faults.closing import cut, send_quietly
-from trader.simulator.faults.faulty_source import FaultySource
+from trader.simulator.faults.faulty_source import FaultySource, RunningSource
 from trader.simulator.faults.plan import USER, Change, FaultPlan, Outgoing
 from trader.simulator.faults.script import Fault, Kind, Script
 from trader.simulator.front import Front
@@ -105,6 +105,10 @@ class SimulatorServer:
 
     def __init__(self, source: Source, options: ServerOptions, clock: Clock) -> None:
         self._plan = FaultPlan(options.faults, options.tell_fault) if options.faults is not None else None
+        # Orders live on without listeners, and a client that trades expects the venue's clock to agree with its own.
+        self._running: RunningSource | None = None
+        if options.accounts and source.mode == "generated" and options.speed is not None:
+            source = self._running = RunningSource(source, clock, options.speed)
         self._faulty = FaultySource(source, self._plan) if self._plan is not None else None
         self._source = source = self._faulty or source
         self._options = options
@@ -119,8 +123,6 @@ class SimulatorServer:
         if self.trading is not None and self._plan is not None:
             self.trading.user_data.copies = self._plan.user_copies
         self._front = Front(rest, self.trading, self._plan, speed=options.speed, answer_first=options.answer_first)
-        # Orders live on without listeners, and a client that trades expects the venue's clock to agree with its own.
-        self._runs_by_itself = bool(options.accounts) and source.mode == "generated" and options.speed is not None
         self._server: Server | None = None
         self._flow: asyncio.Task[None] | None = None
         self._plain: set[Closable] = set()
@@ -181,6 +183,8 @@ class SimulatorServer:
         await self._wait_for_listeners()
         self._gate.start()
         pacer = Pacer(self._clock, self._options.speed)
+        if self._running is not None:
+            pacer.begin(self._running.server_begin_ns, self._running.begin_ns)
         for item in self._source.items():
             if self._options.speed is None:
                 while not self._hub.has_listeners:  # as fast as the clients read: nobody reads, time stands
@@ -188,7 +192,7 @@ class SimulatorServer:
             await pacer.until(item.ns)
             if isinstance(item, GateMark):
                 await self._gate.hold(item.symbols)
-                if not self._runs_by_itself:  # there the wall goes on, and venue time must not fall behind it
+                if self._running is None:  # there the wall goes on, and venue time must not fall behind it
                     pacer.restart()
             else:
                 await self._send(item)
@@ -242,7 +246,7 @@ class SimulatorServer:
                 await cut(socket, fault.code if fault.kind is Kind.CLOSE else _GOING_AWAY)
 
     async def _wait_for_listeners(self) -> None:
-        if self._runs_by_itself:
+        if self._running is not None:
             return
         while not self._hub.has_listeners:
             await self._hub.changed()
