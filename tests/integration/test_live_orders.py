@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from shared.clock import NS_PER_MS
 from shared.events import CommandKind, EventKind, Reason
 from tests.live_room import CAPITAL_USD, Room
 from tests.scripted_venue import (
@@ -20,12 +21,20 @@ from tests.scripted_venue import (
     TIMEOUT_504,
     ScriptedVenue,
 )
-from trader.execution.live import executor
+from trader.execution.live import desk, executor
 from trader.execution.live.venue import OrderRequest
 
 KILLS = {"journalled": (LOSE_ANSWER,), "sent": ("", LOSE_ANSWER, LOSE_REQUEST), "settled": ("",)}
 BUY, CLOSE = CommandKind.MANUAL_BUY, CommandKind.CLOSE
 Play = Callable[[ScriptedVenue, Room], Awaitable[None]]
+
+
+@pytest.fixture(autouse=True)
+def hurried(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let what waits for seconds at a real venue wait for tenths here: nothing is under way for long on one machine."""
+    monkeypatch.setattr(executor, "RECHECK_NS", 200 * NS_PER_MS)
+    monkeypatch.setattr(desk, "SLOWEST_ASK_NS", 400 * NS_PER_MS)
+    monkeypatch.setattr(desk, "WORKING_ASK_NS", 300 * NS_PER_MS)
 
 
 def play(folder: Path, told: Play, *, prepare: Callable[[ScriptedVenue], None] = lambda _: None, reconciled: bool = True) -> None:
@@ -278,9 +287,9 @@ def test_a_report_that_never_reached_the_engine_is_told_after_the_restart_and_on
 
 async def quote(room: Room) -> str:
     """Let a bid rest far below the market, as the market maker does; return its client id."""
-    desk = room.executor.desk
-    request = OrderRequest(client_id=desk.client_id(), symbol=0, side=1, qty=0.01, limit_usd=50_000.0)
-    await room.executor._send(desk.plan(request, 999, 0))
+    own = room.executor.desk
+    request = OrderRequest(client_id=own.client_id(), symbol=0, side=1, qty=0.01, limit_usd=50_000.0)
+    await room.executor._send(own.plan(request, 999, 0))
     return request.client_id
 
 
