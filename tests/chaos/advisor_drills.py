@@ -2,7 +2,8 @@
 
 ``python -m tests.chaos.advisor_drills`` runs the real ``trader_tuner`` against a local server that is scripted to fail, beside a
 real trader on a generated market, and prints a table: drill × how it ended × seconds, and how long the trader took from a frame
-to the published view: with no tuner, while one starts (it imports two clients and opens an index), and while its advisor fails.
+to the published view: with no tuner, while one starts (it imports two clients and opens an index) or ends, and while its
+advisor fails.
 """
 
 from __future__ import annotations
@@ -46,7 +47,7 @@ SYMBOL = "BTCUSDT"
 INTERVAL_S = 10.0
 DEADLINE_S = 10.0  # what a decision is worth waiting for at this interval
 GRACE_S = 1.5  # past the deadline: hanging up, telling, recording
-AT_REST, STARTING, FAILING = PHASES = ("no tuner", "a tuner starts", "its advisor fails")
+AT_REST, STARTING, FAILING = PHASES = ("no tuner", "a tuner starts or ends", "its advisor fails")
 _REST_S = 5.0
 _HUNG_S = 120.0
 _EVERY_S = 0.002
@@ -122,8 +123,8 @@ class Ended(msgspec.Struct, frozen=True, kw_only=True):
         return "late" if self.seconds > DEADLINE_S + GRACE_S else ""
 
 
-def well_at_first(answer: Send, asked_for_real: Callable[[], None]) -> Send:
-    """Return a server that answers the start-up probe as it should and everything else as scripted, and says when that begins."""
+def well_at_first(answer: Send, failing: Callable[[bool], None]) -> Send:
+    """Return a server that answers the start-up probe as it should and all else as scripted, and tells while it does so."""
     probe = sending(message(text_block(READY)))
     ollama_probe = sending(chat(READY))
 
@@ -132,15 +133,16 @@ def well_at_first(answer: Send, asked_for_real: Callable[[], None]) -> Send:
         if any(part.get("content") == PROBE_TEXT for part in asked.get("messages", ())):
             (ollama_probe if "options" in asked else probe)(handler, server)
             return
-        asked_for_real()
+        failing(True)
         answer(handler, server)
+        failing(False)
 
     return respond
 
 
-def run_drill(system: System, drill: Drill, asked_for_real: Callable[[], None]) -> Ended:
+def run_drill(system: System, drill: Drill, failing: Callable[[bool], None]) -> Ended:
     """Run ``trader_tuner --once`` against a server that fails."""
-    with serving(well_at_first(drill.answer, asked_for_real)) as server:
+    with serving(well_at_first(drill.answer, failing)) as server:
         system.environment |= {"CLAUDE_API_KEY": KEY, "ANTHROPIC_BASE_URL": server.url, "OLLAMA_HOST": server.url}
         options = ("--advisor", drill.advisor, "--interval", f"{INTERVAL_S:g}", "--once", "--json", "--dry-run")
         try:
@@ -167,6 +169,13 @@ class Latency:
         self._workspace = workspace
         self.phase = AT_REST
         self._ages_ms: dict[str, list[float]] = {phase: [] for phase in PHASES}
+
+    def failing(self, now: bool) -> None:
+        """Take note that an advisor fails now, or no longer."""
+        if now:
+            self.phase = FAILING
+        elif self.phase == FAILING:
+            self.phase = STARTING
 
     @contextmanager
     def watching(self) -> Iterator[None]:
@@ -207,7 +216,7 @@ def drilled(system: System, drills: tuple[Drill, ...], tell: Callable[[Ended], N
                 latency.phase = AT_REST
                 time.sleep(_REST_S)
                 latency.phase = STARTING
-                tell(run_drill(system, drill, lambda: setattr(latency, "phase", FAILING)))
+                tell(run_drill(system, drill, latency.failing))
         assert int(workspace.symbol_rows[0].desired()["generation"]) == generation, "a drill changed something"
         return latency
     finally:

@@ -83,7 +83,7 @@ def test_a_compatible_server_is_asked_by_a_forced_tool() -> None:
         reply = ask_claude(server, structure="tool")
     assert parse_reply(reply.text, ["BTCUSDT"]).action is Action.PAUSE
     assert server.asked[0]["tool_choice"] == {"type": "tool", "name": "decide"}
-    assert server.asked[0]["tools"][0]["input_schema"] == SCHEMA
+    assert server.asked[0]["tools"][0]["input_schema"] == for_grammar(SCHEMA)
 
 
 CLAUDE_FAILURES = {

@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 
 from shared.clock import Clock
 from tuner.advisors.base import PROBE_SCHEMA, PROBE_SYSTEM, PROBE_TEXT, Probe, Reply, follows_probe, timed
+from tuner.advisors.grammar import for_grammar
 from tuner.advisors.prices import ModelTable, Tokens, load_models
 from tuner.call import BackgroundCall
 from tuner.prompt import Prompt
@@ -119,7 +120,8 @@ class ClaudeAdvisor:
             "messages": [{"role": "user", "content": user}],
         }
         if self.structure == "tool":
-            request["tools"] = [{"name": _TOOL, "description": "Give the decision.", "input_schema": dict(schema)}]
+            # not a strict tool, so it may say what the format may not: a small model would ramble until its tokens are used up
+            request["tools"] = [{"name": _TOOL, "description": "Give the decision.", "input_schema": for_grammar(schema)}]
             request["tool_choice"] = {"type": "tool", "name": _TOOL}
             return request
         output: dict[str, Any] = {"format": {"type": "json_schema", "schema": dict(schema)}}
