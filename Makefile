@@ -28,13 +28,15 @@ bench-peers: $(VENV)/.compiled $(VENV)/.test $(VENV)-peers/.ready
 	$(BIN)/python -m tests.bench.tape $(VENV)-peers/tape.npy
 	$(VENV)-peers/bin/python tests/bench/peers.py $(VENV)-peers/tape.npy
 
-# Independent clients trade on the local exchange, each in an environment of its own: client × call × result.
-test-clients: $(VENV)/.compiled $(VENV)/.test $(VENV)-clients/.ready
-	$(BIN)/python -m tests.clients.table $(VENV)-clients
-
 # The same recorded frames through this handler, ccxt.pro and cryptofeed, which live in an environment of their own.
 bench-feeds: $(VENV)/.compiled $(VENV)/.test $(VENV)-feed-peers/.ready
 	$(BIN)/python -m tests.bench.feed_cost $(VENV)-feed-peers/bin/python
+	$(BIN)/python -m tests.bench.feed_cost_hyperliquid $(VENV)-feed-peers/bin/python
+
+# Independent clients trade on the local exchange, each in an environment of its own: client × call × result.
+test-clients: $(VENV)/.compiled $(VENV)/.test $(VENV)-clients/.ready
+	$(BIN)/python -m tests.clients.table $(VENV)-clients
+	$(BIN)/python -m tests.clients.hyperliquid_market_table $(VENV)-clients
 
 # The optional embedder pulls torch (no CUDA in this file of it) and MiniLM's weights, in an environment of its own.
 test-sentence-transformers: $(VENV)-torch/.ready
@@ -67,6 +69,11 @@ $(VENV)-peers/.ready: Makefile
 	$(VENV)-peers/bin/python -m pip install --quiet 'hftbacktest==2.4.4'
 	@touch $@
 
+$(VENV)-feed-peers/.ready: Makefile
+	$(PYTHON) -m venv $(VENV)-feed-peers
+	$(VENV)-feed-peers/bin/python -m pip install --quiet 'ccxt==4.5.90' 'cryptofeed==2.4.1'
+	@touch $@
+
 $(VENV)-clients/.ready: Makefile
 	for name in python-binance binance-sdk hyperliquid; do $(PYTHON) -m venv $(VENV)-clients/$$name; done
 	$(VENV)-clients/python-binance/bin/python -m pip install --quiet 'python-binance==1.0.37'
@@ -75,15 +82,10 @@ $(VENV)-clients/.ready: Makefile
 	$(VENV)-clients/hyperliquid/bin/python -m pip install --quiet 'hyperliquid-python-sdk==0.24.0'
 	@touch $@
 
-$(VENV)-feed-peers/.ready: Makefile
-	$(PYTHON) -m venv $(VENV)-feed-peers
-	$(VENV)-feed-peers/bin/python -m pip install --quiet 'ccxt==4.5.90' 'cryptofeed==2.4.1'
-	@touch $@
-
 # The engine compiles once per change of its sources; doing it here keeps the first tick fast.
 $(VENV)/.compiled: $(VENV)/.installed $(wildcard shared/*.py trader/*/*.py)
 	@$(BIN)/python -m trader.engine.warmup
 	@touch $@
 
 clean:
-	rm -rf $(VENV) $(VENV)-torch $(VENV)-peers $(VENV)-clients $(VENV)-feed-peers .coverage .hypothesis .benchmarks .mypy_cache .ruff_cache build *.egg-info logs/*.log
+	rm -rf $(VENV) $(VENV)-torch $(VENV)-peers $(VENV)-feed-peers $(VENV)-clients .coverage .hypothesis .benchmarks .mypy_cache .ruff_cache build *.egg-info logs/*.log

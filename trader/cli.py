@@ -31,7 +31,15 @@ from shared.console import exit_codes
 @click.option(
     "--session", metavar="NAME", help="Keep every input and checkpoint under this name; with --venue replay: replay them."
 )
+@click.option("--raw", is_flag=True, help="With --session: keep the frames as they came, too; trader_sim --replay plays them.")
 @click.option("--fresh", is_flag=True, help="Begin anew: put the stored state of this instance aside.")
+@click.option(
+    "--costs",
+    metavar="NAME",
+    default="default",
+    show_default=True,
+    help="Fees and slippage to begin with: default, binance-spot, binance-usdm or hyperliquid.",
+)
 @click.option("--control", "controls", multiple=True, metavar="NAME=VALUE", help="Begin with another global control.")
 @click.option("--instance", help="Name of this system, to run several. [env: TRADER_INSTANCE]")
 @click.option("-v", "--verbose", is_flag=True, help="Print every event, not only the important ones.")
@@ -48,7 +56,9 @@ def main(
     speed: str,
     seed: int,
     session: str | None,
+    raw: bool,
     fresh: bool,
+    costs: str,
     controls: tuple[str, ...],
     instance: str | None,
     verbose: bool,
@@ -70,10 +80,14 @@ def main(
             raise click.UsageError("--replay: goes with --venue sim")
         if venue == "replay" and not session:
             raise click.UsageError("--session: was not given, expected the name of the session to replay")
+        if raw and (not session or venue == "replay"):
+            raise click.UsageError("--raw: goes with --session NAME and a venue whose frames can be kept")
         from shared.paths import instance_name
+        from trader.costs import cost_preset
         from trader.run import run
         from trader.settings import Settings, check_capital, parse_controls, parse_symbols, parse_venues
 
+        preset = cost_preset(costs)
         settings = Settings(
             instance=instance_name(instance),
             venue=venue,
@@ -86,7 +100,9 @@ def main(
             seed=seed,
             session=session,
             fresh=fresh,
-            controls=parse_controls(controls),
+            raw=raw,
+            costs=str(preset),
+            controls=(*preset.controls, *parse_controls(controls)) if costs != "default" else parse_controls(controls),
         )
         run(settings, verbose=verbose, as_json=as_json)
 

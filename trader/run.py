@@ -70,6 +70,8 @@ def run(settings: Settings, *, verbose: bool, as_json: bool) -> None:
         mode = "PAPER · REPLAY" if settings.replays else "PAPER · SIMULATED DATA" if venue.simulated else "PAPER"
         where = f" {venue.market}" if venue.simulated else ""
         terminal.say(f"{mode}: {' '.join(resolved.venues)}{where} {', '.join(venue.symbols)}")
+        if settings.costs and not settings.replays:
+            terminal.say(f"costs: {settings.costs} (a trader that goes on keeps those it has)")
         summary, interrupted = asyncio.run(_run(resolved, venue, clock, terminal))
     finally:
         venue.close()

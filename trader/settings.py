@@ -37,6 +37,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     seed: int = 1
     session: str | None = None
     fresh: bool = False
+    raw: bool = False  # keep the frames as they came, with the session
+    costs: str = ""  # the cost controls among them, in words
     controls: tuple[tuple[int, float], ...] = ()  # index and value of global controls a fresh trader begins with
 
     @property

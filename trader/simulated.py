@@ -23,6 +23,7 @@ class SimulatorInfo(msgspec.Struct, frozen=True):
     symbols: list[str]
     mode: str = "generated"
     pid: int = 0
+    trades: str = "trade"  # the stream its trades come by
 
 
 class OwnedSimulator:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from importlib import import_module
 from typing import Any
 
 import numpy as np
@@ -15,6 +14,7 @@ from shared.paths import home_dir
 from trader.backtest.replay import KeptSession
 from trader.engine.state import State
 from trader.feeds.kept import KeptFeed, parse_speed
+from trader.feeds.raw import RawRecorder
 from trader.feeds.several import Maker, SeveralFeed
 from trader.feeds.stats import FeedStats
 from trader.settings import HYPERLIQUID, Settings, default_symbols
@@ -38,6 +38,7 @@ class Venue:
         self._owned: OwnedSimulator | None = None
         self._simulator: SimulatorInfo | None = None
         self._kept: KeptSession | None = None
+        self._recorders: list[RawRecorder] = []
         self.simulated = settings.venue == "sim" or settings.replays
         self.market = settings.market
         self.symbols = settings.symbols or default_symbols(settings.venues)
@@ -90,7 +91,7 @@ class Venue:
             return self._simulated_feed(self._simulator, clock, stats, sink, hold=hold)
         venues = self._settings.venues
         makers = {
-            venue: _maker(venue, clock, np.random.default_rng([self._settings.seed, number]), hold=hold)
+            venue: self._maker(venue, clock, np.random.default_rng([self._settings.seed, number]), hold=hold)
             for number, venue in enumerate(venues)
         }
         if len(venues) == 1:
@@ -104,30 +105,55 @@ class Venue:
         market: Any = self.market
         rng = np.random.default_rng(self._settings.seed)
         if market == HYPERLIQUID:
-            feed, facts = (import_module(f"trader.feeds.hyperliquid.{part}") for part in ("feed", "venue"))
-            local = facts.loopback(simulator.port)
-            return feed.HyperliquidFeed(local, self.symbols, clock=clock, rng=rng, stats=stats, sink=sink, sim=True)
-        where = loopback(market, simulator.port)
-        return BinanceFeed(where, self.symbols, clock=clock, rng=rng, stats=stats, sink=sink, hold=hold, sim=True)
+            from trader.feeds.hyperliquid.feed import HyperliquidFeed
+            from trader.feeds.hyperliquid.venue import loopback as hyperliquid
+
+            local = hyperliquid(simulator.port)
+            return HyperliquidFeed(
+                local,
+                self.symbols,
+                clock=clock,
+                rng=rng,
+                stats=stats,
+                sink=sink,
+                sim=True,
+                raw=self._recorder(HYPERLIQUID, clock, stats),
+            )
+        where = loopback(market, simulator.port, trade_stream=simulator.trades)
+        raw = self._recorder(where.venue, clock, stats)
+        return BinanceFeed(where, self.symbols, clock=clock, rng=rng, stats=stats, sink=sink, hold=hold, sim=True, raw=raw)
+
+    def _recorder(self, venue: str, clock: Clock, stats: FeedStats) -> RawRecorder | None:
+        """Return what keeps the frames of a venue, if that is wished for."""
+        if not self._settings.raw:
+            return None
+        recorder = RawRecorder(self._settings.folder / "raw" / venue, clock, stats)
+        self._recorders.append(recorder)
+        return recorder
+
+    def _maker(self, venue: str, clock: Clock, rng: np.random.Generator, *, hold: bool) -> Maker:
+        """Return what makes the feed of one real venue."""
+
+        def make(symbols: Sequence[str], stats: FeedStats, sink: Sink) -> Any:
+            raw = self._recorder(venue, clock, stats)
+            if venue == HYPERLIQUID:
+                from trader.feeds.hyperliquid.feed import HyperliquidFeed
+                from trader.feeds.hyperliquid.venue import endpoints as hyperliquid
+
+                return HyperliquidFeed(hyperliquid(), symbols, clock=clock, rng=rng, stats=stats, sink=sink, raw=raw)
+            from trader.feeds.binance.feed import BinanceFeed
+            from trader.feeds.binance.venue import endpoints
+
+            market: Any = venue.partition("-")[2]
+            return BinanceFeed(endpoints(market), symbols, clock=clock, rng=rng, stats=stats, sink=sink, hold=hold, raw=raw)
+
+        return make
 
     def close(self) -> None:
-        """Stop the simulator if this trader started it."""
+        """Write what is still to be recorded, and stop the simulator if this trader started it."""
+        for recorder in self._recorders:
+            recorder.close()
+        self._recorders.clear()
         if self._owned is not None:
             self._owned.stop()
             self._owned = None
-
-
-def _maker(venue: str, clock: Clock, rng: np.random.Generator, *, hold: bool) -> Maker:
-    """Return what makes the feed of one real venue."""
-
-    def make(symbols: Sequence[str], stats: FeedStats, sink: Sink) -> Any:
-        if venue == HYPERLIQUID:
-            feed, facts = (import_module(f"trader.feeds.hyperliquid.{part}") for part in ("feed", "venue"))
-            return feed.HyperliquidFeed(facts.endpoints(), symbols, clock=clock, rng=rng, stats=stats, sink=sink)
-        from trader.feeds.binance.feed import BinanceFeed
-        from trader.feeds.binance.venue import endpoints
-
-        market: Any = venue.partition("-")[2]
-        return BinanceFeed(endpoints(market), symbols, clock=clock, rng=rng, stats=stats, sink=sink, hold=hold)
-
-    return make

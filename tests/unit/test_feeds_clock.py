@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from shared.clock import NS_PER_MS, NS_PER_S, ManualClock
 from shared.errors import FeedError
 from trader.feeds.budget import Budget
-from trader.feeds.venue_clock import LagMeter, VenueClock
+from trader.feeds.venue_clock import DataClock, LagMeter, VenueClock, clock_alarm
 
 _T0 = 1_700_000_000_000
 
@@ -89,3 +89,15 @@ def test_a_ban_is_told_instead_of_slept_through(headers: dict[str, str], body: b
         asyncio.run(allowance.spend(1, "GET /a"))
     clock.advance(181 * NS_PER_S)
     asyncio.run(allowance.spend(1, "GET /a"))
+
+
+def test_a_venue_that_cannot_be_asked_is_judged_by_its_quickest_data() -> None:
+    known = DataClock(300.0)
+    for second in range(29):
+        known.add(300.0 - 2_000.0 + 10.0 * (second % 5))
+        assert known.offset_ms == 0.0  # half a minute must have been seen: a stall must not look like a clock
+    known.add(None)
+    known.add(18_000.0)  # a stall
+    assert known.offset_ms == pytest.approx(2_000.0)
+    assert "2,000 ms behind hyperliquid" in clock_alarm(known.offset_ms, "hyperliquid")
+    assert clock_alarm(900.0, "hyperliquid") == ""

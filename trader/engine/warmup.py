@@ -8,6 +8,7 @@ from collections.abc import Callable
 import click
 import numpy as np
 import numpy.typing as npt
+from msgspec import Raw
 
 from shared.clock import Clock, SystemClock
 from shared.compiled import compiled_cache_dir
@@ -32,11 +33,13 @@ def _exercise() -> None:
     from trader.engine.inputs import InputKind, batch, row
     from trader.engine.state import new_state
     from trader.feeds.crossed import ShadowBook
+    from trader.feeds.levels import LevelReader
     from trader.portfolio.publish import PUBLISHED, no_feed, publish_into
 
     engine = Engine(new_state(1, 1000.0))
     engine.process(batch([row(kind, 1, 0) for kind in (InputKind.TIMER, InputKind.GAP)]))
     ShadowBook().crosses(bytearray(layout.INPUT.itemsize))
+    LevelReader().rows(Raw(b"[]"), Raw(b"[]"), 0, 0, venue_ms=0.0, ref=0)
     body = np.zeros(1, layout.PORTFOLIO)
     publish_into(engine.state, body["version"], body["copies"][0].view(PUBLISHED), *no_feed())
     for item in (layout.INPUT, layout.TRADE_EVENT, layout.COMMAND, layout.TUNER_EVENT):

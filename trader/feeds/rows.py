@@ -81,11 +81,11 @@ def bar_row(symbol: int, time_ns: int, bar: npt.NDArray[np.float64]) -> InputRow
     return row(InputKind.BAR, time_ns, symbol, a=high, b=low, c=close, d=volume, ref=int(open_ms))
 
 
-def instrument_row(symbol: int, time_ns: int, known: Instrument) -> InputRow:
-    """Return what a venue says of an instrument as an input."""
+def instrument_row(symbol: int, time_ns: int, known: Instrument, asset: int = 0) -> InputRow:
+    """Return what a venue says of an instrument as an input; ``asset`` is the number it shares with those of other venues."""
     return row(
         InputKind.INSTRUMENT, time_ns, symbol, flags=int(known.perpetual),
-        a=known.tick_size, b=known.step_size, c=known.min_notional_usd,
+        a=known.tick_size, b=known.step_size, c=known.min_notional_usd, d=asset,
     )  # fmt: skip
 
 

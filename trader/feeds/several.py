@@ -14,13 +14,13 @@ import numpy.typing as npt
 from shared.clock import Clock
 from shared.errors import FeedError
 from trader.engine.inputs import ALL, InputRow, batch
-from trader.feeds.drift import DriftCheck
+from trader.feeds.assets import asset_numbers
 from trader.feeds.instruments import Instrument
 from trader.feeds.rows import bar_row, instrument_row
 from trader.feeds.stats import FeedStats
 
 HISTORY_MINUTES = 120
-CHECK_S = 0.25  # how often prices are compared and counters added up
+CHECK_S = 0.25  # how often counters are added up
 _RETRY_S = 1.0
 _RETRY_CAP_S = 30.0
 _MEASURED = ("clock_offset_ms", "clock_round_trip_ms", "feed_lag_ms")
@@ -79,7 +79,7 @@ class SeveralFeed:
         self._fresh = fresh
         self.stats = stats
         self.ended = asyncio.Event()
-        self.drift = DriftCheck(symbols, stats.drift_bps)
+        self._assets = asset_numbers(symbols)
         self._members: list[_Member] = []
         for venue, make in makers.items():
             own = [(index, symbol.partition("@")[0]) for index, symbol in enumerate(symbols) if symbol.endswith(f"@{venue}")]
@@ -113,7 +113,8 @@ class SeveralFeed:
     async def _run(self, member: _Member) -> None:
         known = await self._until_answered(member, member.feed.instruments)
         now_ns = self._clock.now_ns()
-        self._give([instrument_row(index, now_ns, item) for index, item in zip(member.indexes, known, strict=True)])
+        facts = zip(member.indexes, known, strict=True)
+        self._give([instrument_row(index, now_ns, item, self._assets[index]) for index, item in facts])
         for index, name in zip(member.indexes, member.names, strict=True) if self._fresh else ():
             bars = await self._until_answered(member, partial(member.feed.history, name, HISTORY_MINUTES))
             self._give([bar_row(index, self._clock.now_ns(), bar) for bar in bars])
@@ -135,15 +136,12 @@ class SeveralFeed:
             self._deliver(batch(rows))
 
     def _deliver(self, rows: Rows) -> None:
-        self.drift.take(rows)
         self.stats.last_message_ns = self._clock.now_ns()
         self._sink(rows)
 
     async def _turn(self) -> None:
         while True:
             await asyncio.sleep(CHECK_S)
-            for told in self.drift.check(self._clock.now_ns()):
-                self.stats.last_error = told
             join_stats(self.stats)
             self._tell()
 

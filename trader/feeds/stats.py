@@ -4,11 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-import numpy as np
-import numpy.typing as npt
-
-from shared.params import MAX_SYMBOLS
-
 
 @dataclass
 class FeedStats:
@@ -50,8 +45,6 @@ class FeedStats:
         The venue's clock less this machine's, and how long the question took that measured it; 0 and 0: not measured.
     feed_lag_ms
         Age of market data when it was received, corrected for the offset: median of the last second.
-    drift_bps
-        Distance of each symbol's price from the median of the same asset on the other venues, in the engine's order; 0: none.
     venues
         The counters of each venue, where there are several.
     last_error
@@ -79,7 +72,6 @@ class FeedStats:
     clock_offset_ms: float = 0.0
     clock_round_trip_ms: float = 0.0
     feed_lag_ms: float = 0.0
-    drift_bps: npt.NDArray[np.float64] = field(default_factory=lambda: np.zeros(MAX_SYMBOLS))
     venues: dict[str, FeedStats] = field(default_factory=dict)
     last_error: str = ""
 

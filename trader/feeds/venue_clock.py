@@ -11,6 +11,7 @@ ALARM_MS = 1_000.0  # beyond this a signed request would be refused, and ages me
 SAMPLES = 8  # the quickest of so many questions is believed
 LAG_WINDOW_NS = NS_PER_S
 LAG_SAMPLES = 512
+DATA_SECONDS = 60
 
 
 class VenueClock:
@@ -54,13 +55,15 @@ class VenueClock:
 
     def alarm(self, venue: str) -> str:
         """Return what to tell a human about an offset beyond :data:`ALARM_MS`, "" if it is not."""
-        offset_ms = self.offset_ms
-        if abs(offset_ms) <= ALARM_MS:
-            return ""
-        way = "behind" if offset_ms > 0.0 else "ahead of"
-        return (
-            f"clock: was {abs(offset_ms):,.0f} ms {way} {venue}, expected within {ALARM_MS:,.0f}; set this machine's clock (NTP)"
-        )
+        return clock_alarm(self.offset_ms, venue)
+
+
+def clock_alarm(offset_ms: float, venue: str) -> str:
+    """Return what to tell a human about an offset beyond :data:`ALARM_MS`, "" if it is not."""
+    if abs(offset_ms) <= ALARM_MS:
+        return ""
+    way = "behind" if offset_ms > 0.0 else "ahead of"
+    return f"clock: was {abs(offset_ms):,.0f} ms {way} {venue}, expected within {ALARM_MS:,.0f}; set this machine's clock (NTP)"
 
 
 class LagMeter:
@@ -78,3 +81,31 @@ class LagMeter:
         while self._seen and self._seen[0][0] < now_ns - LAG_WINDOW_NS:
             self._seen.popleft()
         return median(age_ms for _, age_ms in self._seen) + offset_ms if self._seen else 0.0
+
+    def least_ms(self) -> float | None:
+        """Return the age of the quickest frame of the last second asked for, by this machine's clock; None if none came."""
+        return min((age_ms for _, age_ms in self._seen), default=None)
+
+
+class DataClock:
+    """The offset of a venue that cannot be asked for its time, from the data: the quickest frame of a minute took a usual time.
+
+    Parameters
+    ----------
+    usual_ms
+        Age of the venue's quickest frames. Whatever it is off by, the offset is off by as well: good enough for an alarm.
+    """
+
+    def __init__(self, usual_ms: float) -> None:
+        self._usual_ms = usual_ms
+        self._seconds: deque[float] = deque(maxlen=DATA_SECONDS)
+
+    def add(self, least_ms: float | None) -> None:
+        """Take the quickest age of one more second; None if nothing came in it."""
+        if least_ms is not None:
+            self._seconds.append(least_ms)
+
+    @property
+    def offset_ms(self) -> float:
+        """The venue's clock less this machine's; 0 before there is half a minute of data: a stall must not look like a clock."""
+        return self._usual_ms - min(self._seconds) if len(self._seconds) >= DATA_SECONDS // 2 else 0.0

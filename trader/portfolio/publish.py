@@ -10,7 +10,6 @@ import numpy.typing as npt
 from shared.compiled import compiled
 from shared.events import TraderStatus
 from shared.layout import PORTFOLIO_VIEW, PRICE_HISTORY, without_text
-from shared.params import MAX_SYMBOLS
 from shared.segment import Segment
 from shared.seqlock import begin_write, commit_write
 from trader.engine.state import ENABLED_FIELD, LEVERAGE, ORDER_SLOTS, State
@@ -164,11 +163,11 @@ def _fill(state: Any, view: Any) -> None:
 
 
 @compiled
-def publish_into(state: Any, version: Any, copies: Any, feed: Any, clock_ms: Any, drift_bps: Any) -> None:
+def publish_into(state: Any, version: Any, copies: Any, feed: Any, clock_ms: Any) -> None:
     """Fill the spare copy and commit it.
 
     ``feed`` is int64 (8,): status, connected, messages, bad messages, reconnects, resyncs, last message ns, published ns.
-    ``clock_ms`` is float64 (2,): offset of the venue's clock, lag of its data. ``drift_bps`` is float64, one for each symbol.
+    ``clock_ms`` is float64 (2,): offset of the venue's clock, lag of its data.
     """
     view = copies[begin_write(version)]
     _fill(state[0], view)
@@ -182,14 +181,12 @@ def publish_into(state: Any, version: Any, copies: Any, feed: Any, clock_ms: Any
     view.published_ns = feed[7]
     view.clock_offset_ms = clock_ms[0]
     view.feed_lag_ms = clock_ms[1]
-    for i in range(view.n_symbols):
-        view.rows[i].drift_bps = drift_bps[i]
     commit_write(version)
 
 
-def no_feed() -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+def no_feed() -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float64]]:
     """Return what :func:`publish_into` wants of a feed, all zero."""
-    return np.zeros(8, np.int64), np.zeros(2), np.zeros(MAX_SYMBOLS)
+    return np.zeros(8, np.int64), np.zeros(2)
 
 
 class Publisher:
@@ -214,7 +211,7 @@ class Publisher:
         self._copies["started_ns"] = started_ns
         for copy in self._copies["symbols"]:
             copy[: len(symbols)] = [symbol.encode() for symbol in symbols]
-        self._feed, self._clock_ms, _ = no_feed()
+        self._feed, self._clock_ms = no_feed()
 
     def publish(self, state: State, stats: FeedStats, now_ns: int, status: TraderStatus = TraderStatus.RUNNING) -> None:
         """Publish the state and the feed's health, and stamp the heartbeat: to be called by the working loop only."""
@@ -222,5 +219,5 @@ class Publisher:
         feed[0], feed[1], feed[2], feed[3] = status, stats.connected, stats.messages, stats.bad_messages
         feed[4], feed[5], feed[6], feed[7] = stats.reconnects, stats.resyncs, stats.last_message_ns, now_ns
         self._clock_ms[0], self._clock_ms[1] = stats.clock_offset_ms, stats.feed_lag_ms
-        publish_into(state, self._version, self._numbers, feed, self._clock_ms, stats.drift_bps)
+        publish_into(state, self._version, self._numbers, feed, self._clock_ms)
         self._segment.beat(now_ns)

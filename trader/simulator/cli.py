@@ -205,6 +205,7 @@ async def _serve(
                 "market": str(source.market),
                 "symbols": list(source.specs),
                 "mode": source.mode,
+                "trades": _trade_stream(source),
             }
             with announced(instance, facts | {"speed": options.speed or "max"}):
                 where = f"{source.mode} {source.market} {','.join(source.specs)} on {HOST}:{server.port}"
@@ -219,6 +220,14 @@ async def _serve(
                 return 0
     except OSError as error:
         raise ConfigError(f"port: was {options.port}, expected a free port on {HOST} ({error.strerror})") from None
+
+
+def _trade_stream(source: Source | Flow) -> str:
+    """Return by which stream a Binance source tells its trades: a recording of USD-M may have aggregates only."""
+    from trader.simulator.streams import kind_of
+
+    kinds = {kind_of(name) for name in getattr(source, "streams", ())}
+    return "aggTrade" if "aggTrade" in kinds and "trade" not in kinds else "trade"
 
 
 def _stop(stopped: asyncio.Future[int], code: int) -> None:

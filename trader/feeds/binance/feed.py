@@ -19,6 +19,7 @@ from trader.feeds.binance.venue import MAX_AGE_S, SIM_STREAM, Endpoints, SocketP
 from trader.feeds.budget import Budget
 from trader.feeds.connection import Socket, SocketLimits
 from trader.feeds.instruments import Instrument
+from trader.feeds.raw import RawRecorder, Recorded
 from trader.feeds.stats import FeedStats
 from trader.feeds.venue_clock import VenueClock
 
@@ -80,6 +81,8 @@ class BinanceFeed:
         What it raises ends :meth:`run`.
     sim
         Follow the simulator's time and its end.
+    raw
+        Keeps the frames as they came, and the snapshots between them.
 
     Attributes
     ----------
@@ -101,6 +104,7 @@ class BinanceFeed:
         hold: bool = False,
         sim: bool = False,
         limits: SocketLimits | None = None,
+        raw: RawRecorder | None = None,
     ) -> None:
         self._endpoints = endpoints
         self._symbols = [symbol.upper() for symbol in symbols]
@@ -109,6 +113,7 @@ class BinanceFeed:
         self._stats = stats
         self._sink = sink
         self._sim = sim
+        self._raw = raw
         self._limits = limits or SocketLimits(max_age_s=MAX_AGE_S)
         self._budget = Budget(endpoints.weights.per_min, clock, rng)
         self.venue_clock = VenueClock()
@@ -184,7 +189,7 @@ class BinanceFeed:
             self._endpoints.ws_url + plan.path,
             [subscribe],
             streams,
-            line,
+            line if self._raw is None else Recorded(line, self._raw, self._stats),
             clock=self._clock,
             rng=self._rng,
             stats=self._stats,
@@ -244,7 +249,10 @@ class BinanceFeed:
             await asyncio.sleep(float(self._rng.uniform(0.0, min(_RETRY_CAP_S, _RETRY_S * 2.0 ** min(attempt, 30)))))
         try:
             async with at_once:
-                self.handler.on_snapshot(symbol, await rest.snapshot(symbol))
+                body = await rest.snapshot(symbol)
+            if self._raw is not None:
+                self._raw.keep(body)
+            self.handler.on_snapshot(symbol, body)
         except FeedError as error:
             self._stats.failed_fetches += 1
             self._stats.last_error = str(error)

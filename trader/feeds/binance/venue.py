@@ -148,7 +148,7 @@ def endpoints(market: Market) -> Endpoints:
     raise ConfigError(f"market: was {market!r}, expected spot or usdm")
 
 
-def loopback(market: Market, port: int, depth_speed: str = "") -> Endpoints:
+def loopback(market: Market, port: int, depth_speed: str = "", trade_stream: str = "trade") -> Endpoints:
     """Return the addresses of a simulator on this machine: one socket, so that two replays interleave alike.
 
     Parameters
@@ -157,6 +157,8 @@ def loopback(market: Market, port: int, depth_speed: str = "") -> Endpoints:
         Its TCP port.
     depth_speed
         ``0ms``, ``100ms`` or ``500ms``; by default what the recordings of the market hold.
+    trade_stream
+        ``trade``, or ``aggTrade`` for a recording that has no other.
     """
     venue = endpoints(market)
     speed = depth_speed or ("0ms" if market == "usdm" else "100ms")
@@ -166,8 +168,8 @@ def loopback(market: Market, port: int, depth_speed: str = "") -> Endpoints:
         venue,
         rest_url=f"http://127.0.0.1:{port}",
         ws_url=f"ws://127.0.0.1:{port}",
-        sockets=(SocketPlan(path, ("trade", "bookTicker", f"depth@{speed}"), optional),),
-        trade_stream="trade",
+        sockets=(SocketPlan(path, (trade_stream, "bookTicker", f"depth@{speed}"), optional),),
+        trade_stream=trade_stream,
         direct=True,
         measure_clock=False,
     )

@@ -10,14 +10,16 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from shared.clock import Clock
+from shared.clock import NS_PER_S, Clock
 from shared.errors import FeedError
 from trader.feeds.connection import Keepalive, Socket, SocketLimits
 from trader.feeds.hyperliquid.handler import HyperliquidHandler
 from trader.feeds.hyperliquid.rest import HyperliquidRest
-from trader.feeds.hyperliquid.venue import BOOK, CONTEXT, PING_EVERY_S, SIM_TIME, Endpoints
+from trader.feeds.hyperliquid.venue import BOOK, CONTEXT, PING_EVERY_S, SIM_TIME, USUAL_AGE_MS, Endpoints
 from trader.feeds.instruments import Instrument
+from trader.feeds.raw import RawRecorder, Recorded
 from trader.feeds.stats import FeedStats
+from trader.feeds.venue_clock import DataClock, clock_alarm
 
 Sink = Callable[[npt.NDArray[np.void]], None]
 
@@ -67,6 +69,8 @@ class HyperliquidFeed:
         What it raises ends :meth:`run`.
     sim
         Follow the simulator's time and its end.
+    raw
+        Keeps the frames as they came.
 
     Attributes
     ----------
@@ -85,6 +89,7 @@ class HyperliquidFeed:
         sink: Sink,
         sim: bool = False,
         limits: SocketLimits | None = None,
+        raw: RawRecorder | None = None,
     ) -> None:
         self._endpoints = endpoints
         self._symbols = list(symbols)
@@ -94,6 +99,9 @@ class HyperliquidFeed:
         self.stats = stats
         self._sink = sink
         self._sim = sim
+        self._raw = raw
+        self._venue_clock = DataClock(USUAL_AGE_MS)
+        self._measured_ns = 0
         self._limits = limits or SocketLimits()
         self.handler = HyperliquidHandler(self._symbols, endpoints, clock, stats)
         self.ended = asyncio.Event()
@@ -174,11 +182,12 @@ class HyperliquidFeed:
         limits = self._endpoints.stale_s()
         if self._sim:  # last: a replay begins when it is asked for its time
             wanted = [*wanted, {"type": SIM_TIME}]
+        line = _Line(self, streams)
         return Socket(
             self._endpoints.ws_url,
             [_request("subscribe", subscription) for subscription in wanted],
             certain,
-            _Line(self, streams),
+            line if self._raw is None else Recorded(line, self._raw, self.stats),
             clock=self._clock,
             rng=self._rng,
             stats=self.stats,
@@ -194,8 +203,21 @@ class HyperliquidFeed:
             await asyncio.sleep(_IDLE_TURN_S)
             if not self._sim and self.stats.connected:
                 self.handler.check()
-                self.stats.feed_lag_ms = self.handler.lag.median_ms(self._clock.now_ns(), 0.0)
+                self._measure_clock(self._clock.now_ns())
             self.deliver()
+
+    def _measure_clock(self, now_ns: int) -> None:
+        """Once a second: how old the data is, and how far the venue's clock must be from ours; it cannot be asked."""
+        if now_ns - self._measured_ns < NS_PER_S:
+            return
+        self._measured_ns = now_ns
+        before = self.stats.clock_offset_ms
+        self.stats.feed_lag_ms = self.handler.lag.median_ms(now_ns, before)
+        self._venue_clock.add(self.handler.lag.least_ms())
+        self.stats.clock_offset_ms = self._venue_clock.offset_ms
+        alarm = clock_alarm(self.stats.clock_offset_ms, "hyperliquid")
+        if alarm and not clock_alarm(before, "hyperliquid"):
+            self.stats.last_error = alarm
 
 
 def _request(method: str, subscription: dict[str, Any]) -> str:

@@ -10,6 +10,10 @@ from typing import Any
 
 import msgspec
 
+from trader.feeds.fees import Fees
+
+FACTS_OF = "2026-09-30"
+FEES = Fees(maker_bps=1.5, taker_bps=4.5, slippage_bps=1.5)  # perpetuals, the tier every account begins in
 BOOK, QUOTES, TRADES, CANDLES, CONTEXT = "l2Book", "bbo", "trades", "candle", "activeAssetCtx"
 SIM_TIME, SIM_END = "simTime", "simEnd"  # our own simulator's extension: its time, and the end of a replay
 
@@ -19,6 +23,7 @@ HOUR_NS = 3_600_000_000_000
 FUNDING_EVERY_NS = HOUR_NS  # settled at every full hour
 MOST_PRICE_DECIMALS = 6  # perpetuals: a price has at most 6 - szDecimals places
 MIN_NOTIONAL_USD = 10.0
+USUAL_AGE_MS = 300.0  # of the quickest frames on arrival; 250 to 900 ms were measured for all
 PING_EVERY_S = 20.0  # the venue closes a connection to which it has sent nothing for 60 s; our own messages do not count
 REPLAYED_TRADES = 30  # told again after every subscription, seconds to minutes old
 REPLAY_AGE_MS = 5_000  # a first message of fewer trades is still a repetition as far as they are older than this
