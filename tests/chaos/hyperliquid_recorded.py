@@ -211,7 +211,7 @@ def _stalls(one: Truth, rows: npt.NDArray[np.void], index: int) -> tuple[list[fl
     timers = rows["time_ns"][rows["kind"] == InputKind.TIMER]
     told = [int(((timers > times[at]) & (timers < times[at + 1])).sum()) for at in gaps]
     lengths = [round(float(times[at + 1] - times[at]) / NS_PER_S, 1) for at in gaps]
-    return recorded, [length for length, ticks in zip(lengths, told, strict=True) if ticks >= int(length) - 1]
+    return recorded, [length for length, ticks in zip(lengths, told, strict=True) if ticks >= min(int(length), 60) - 1]
 
 
 @click.command()

@@ -8,6 +8,7 @@ BOOK_EVERY_NS = 540 * NS_PER_MS  # of the fast book, and of every book until Jun
 CONTEXT_EVERY_NS = NS_PER_S
 CANDLE_EVERY_NS = NS_PER_S
 MIDS_EVERY_NS = 5 * NS_PER_S
+LONG_SILENCE_NS = 60 * NS_PER_S  # whoever has not noticed by then will not; a day of seconds would only take time
 TICK_NS = NS_PER_S  # our own extension: simulated time is told at least this often
 
 FULL_LEVELS = 20

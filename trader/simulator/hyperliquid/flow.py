@@ -10,6 +10,7 @@ from trader.simulator.hyperliquid.facts import (
     CANDLE_EVERY_NS,
     CONTEXT_EVERY_NS,
     DELISTED,
+    LONG_SILENCE_NS,
     MIDS_EVERY_NS,
     TICK_NS,
 )
@@ -73,6 +74,12 @@ class Rhythm:
         return True
 
 
+def ticks(after_ns: int, before_ns: int) -> Iterator[int]:
+    """Yield the moments between two items at which time is told: every second, in a hole of hours every minute."""
+    yield from range(after_ns + TICK_NS, min(before_ns, after_ns + LONG_SILENCE_NS), TICK_NS)
+    yield from range(after_ns + LONG_SILENCE_NS, before_ns, LONG_SILENCE_NS)
+
+
 class Flow:
     """A market that the server can serve.
 
@@ -110,7 +117,7 @@ class Flow:
         self.begun = True
         for item in self._origin.items():
             if last_ns:  # a stall of the venue is a stall of everything: only time passes
-                for ns in range(last_ns + TICK_NS, item.ns, TICK_NS):
+                for ns in ticks(last_ns, item.ns):
                     yield Told(ns, "")
             last_ns = item.ns
             self._see(item)
