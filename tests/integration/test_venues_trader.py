@@ -22,7 +22,7 @@ def test_two_venues_in_one_trader_and_their_frames_on_disk(tmp_path: Path) -> No
         command = [
             sys.executable, "-m", "trader.cli", "--paper", "--json", "--venue", "binance,hyperliquid", "--symbols", SYMBOLS,
             "--local", f"binance={one}", "--local", f"hyperliquid={other}", "--costs", "hyperliquid",
-            "--instance", "venues", "--session", "both", "--raw", "--duration", "6",
+            "--instance", "venues", "--session", "both", "--raw", "--duration", "8",
         ]  # fmt: skip
         environment = {**os.environ, "TRADER_HOME": str(tmp_path), "PYTHONPATH": str(project_root())}
         ran = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=100, check=False)

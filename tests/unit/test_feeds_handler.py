@@ -354,3 +354,14 @@ def test_one_wrong_trade_id_does_not_silence_the_tape() -> None:
     for trade_id in range(2, 200):
         desk.trade(trade_id)
     assert desk.handler.take()["ref"].tolist() == [1, 5_001, *range(52, 200)]
+
+
+@pytest.mark.parametrize("market", ["spot", "usdm"])
+def test_a_count_that_restarts_while_the_book_is_out_of_step_does_not_keep_it_there(market: Market) -> None:
+    desk = Desk(market)
+    desk.depth(9_000, 9_010, previous=8_999)
+    desk.depth(11, 20, previous=10)
+    desk.depth(21, 30, previous=20)
+    desk.snapshot(15)
+    assert desk.handler.in_step(BTC)
+    assert desk.kinds() == ["SNAPSHOT", "SNAPSHOT", "DEPTH", "DEPTH"]

@@ -80,6 +80,7 @@ class SeveralFeed:
         self.stats = stats
         self.ended = asyncio.Event()
         self._assets = asset_numbers(symbols)
+        self._over = False  # that the connections are closed now is no news of the market
         self._members: list[_Member] = []
         for venue, make in makers.items():
             own = [(index, symbol.partition("@")[0]) for index, symbol in enumerate(symbols) if symbol.endswith(f"@{venue}")]
@@ -106,6 +107,7 @@ class SeveralFeed:
             for task in done:
                 task.result()
         finally:
+            self._over = True
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
@@ -136,6 +138,8 @@ class SeveralFeed:
             self._deliver(batch(rows))
 
     def _deliver(self, rows: Rows) -> None:
+        if self._over:
+            return
         self.stats.last_message_ns = self._clock.now_ns()
         self._sink(rows)
 

@@ -142,6 +142,8 @@ class BookSync:
         """Take the next update of the stream."""
         if self.in_step:
             return self._continue(update)
+        if self._buffer and update.depth.final_id < self._buffer[-1].depth.final_id:
+            self._buffer.clear()  # the count restarted: no snapshot to come could be continued by what was before
         self._buffer.append(update)
         return self._consider(update) if self._pending is not None else []
 
