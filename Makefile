@@ -38,6 +38,7 @@ test-clients: $(VENV)/.compiled $(VENV)/.test $(VENV)-clients/.ready
 # The same recorded frames through this handler, ccxt.pro and cryptofeed, which live in an environment of their own.
 bench-feeds: $(VENV)/.compiled $(VENV)/.test $(VENV)-feed-peers/.ready
 	$(BIN)/python -m tests.bench.feed_cost $(VENV)-feed-peers/bin/python
+	$(BIN)/python -m tests.bench.feed_cost_hyperliquid $(VENV)-feed-peers/bin/python
 
 # The optional embedder pulls torch (no CUDA in this file of it) and MiniLM's weights, in an environment of its own.
 test-sentence-transformers: $(VENV)-torch/.ready

@@ -28,7 +28,8 @@ class Book:
 
     def apply(self, diff: dict[str, Any]) -> None:
         if self.is_first:
-            assert diff["U"] <= self.id <= diff["u"]  # the strict wording of both manuals
+            gapless = self.market is Market.SPOT  # there the first may begin right after the snapshot
+            assert diff["U"] <= self.id + gapless <= diff["u"]
         elif self.market is Market.SPOT:
             assert diff["U"] == self.id + 1
         else:
