@@ -15,6 +15,7 @@ _VERDICTS: dict[TunerEventKind, str] = {
     TunerEventKind.BUDGET_STOP: "⚠ BUDGET STOP",
     TunerEventKind.DEGRADED: "⚠ DEGRADED",
     TunerEventKind.RECOVERED: "✓ RECOVERED",
+    TunerEventKind.ROLLED_BACK: "↩ ROLLED BACK",
 }
 _WITH_ACTION = {
     TunerEventKind.DECISION,
@@ -43,8 +44,17 @@ def tuner_words(event: Any, symbols: Sequence[str]) -> str:
         parts.append(f"generation {int(event['generation'])}")
     if kind is TunerEventKind.DRY_RUN:
         parts.append("(not applied)")
+    if kind in _WITH_ACTION and (tried := effect_text(event)):
+        parts.append(f"({tried})")
     text = bytes(event["text"]).decode("utf-8", "replace").strip("\0 \n").replace("\n", " ")
     return " ".join(parts) + (f" · {text}" if text else "")
+
+
+def effect_text(event: Any) -> str:
+    """Return both ways of a *what if* or an outcome: ``30 min: -3.20 without, +1.10 USD with it``; empty if there are none."""
+    if event["horizon_s"] <= 0:
+        return ""
+    return f"{event['horizon_s'] / 60:.0f} min: {event['pnl_old_usd']:+.2f} without, {event['pnl_new_usd']:+.2f} USD with it"
 
 
 def changes_text(event: Any) -> str:
