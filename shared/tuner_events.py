@@ -45,9 +45,9 @@ def tuner_words(event: Any, symbols: Sequence[str]) -> str:
         parts.append(f"generation {int(event['generation'])}")
     if kind is TunerEventKind.DRY_RUN:
         parts.append("(not applied)")
-    if effect := effect_text(event):
-        parts.append(f"({effect})")
     text = bytes(event["text"]).decode("utf-8", "replace").strip("\0 \n").replace("\n", " ")
+    if (kind in _WITH_ACTION or not text) and (effect := effect_text(event)):
+        parts.append(f"({effect})")
     return " ".join(parts) + (f" · {text}" if text else "")
 
 

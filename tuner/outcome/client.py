@@ -14,6 +14,7 @@ import msgspec
 from tuner.outcome.tasks import Answer, Task
 
 _BEAT_S = 0.05
+_STARTING_S = 1.0  # a decision is not kept waiting for a process that is still loading the engine
 
 
 class Replayer:
@@ -29,11 +30,13 @@ class Replayer:
         self._command = command
         self._process: subprocess.Popen[bytes] | None = None
         self._closed = False
+        self._ready = self._warming = False
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="replayer")
 
     def warm(self) -> None:
         """Start the process before it is needed: the engine takes seconds to load."""
-        self._thread.submit(self._started)
+        self._warming = True
+        self._thread.submit(self._loaded)
 
     def submit(self, task: Task) -> Future[Answer]:
         """Ask; the answer comes when it comes."""
@@ -42,6 +45,8 @@ class Replayer:
     def ask(self, task: Task, within_s: float, beat: Callable[[], None]) -> Answer:
         """Ask and wait, calling ``beat`` meanwhile; an answer that is not there in time is an error in words."""
         future = self.submit(task)
+        if self._warming and not self._ready:
+            within_s = min(within_s, _STARTING_S)
         for _ in range(max(1, int(within_s / _BEAT_S))):
             beat()
             try:
@@ -75,9 +80,16 @@ class Replayer:
             self._process = subprocess.Popen(self._command, stdin=pipe, stdout=pipe, start_new_session=True)  # noqa: S603 - ours
         return self._process
 
+    def _loaded(self) -> subprocess.Popen[bytes]:
+        """Return the process once its engine is loaded."""
+        before, process = self._process, self._started()
+        if process is not before or not self._ready:
+            self._ready = process.stdout is not None and bool(process.stdout.readline())
+        return process
+
     def _ask(self, task: Task) -> Answer:
         try:
-            process = self._started()
+            process = self._loaded()
             if self._closed or process.stdin is None or process.stdout is None:
                 return Answer(error="the tuner is ending")
             process.stdin.write(msgspec.json.encode(task) + b"\n")

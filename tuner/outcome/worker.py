@@ -17,6 +17,9 @@ from shared.clock import NS_PER_MS, Clock, SystemClock
 from shared.errors import Timeout, TradingError
 from tuner.outcome.tasks import Answer, Task, WhatIf
 
+READY = b"ready\n"
+"""The first line out: the engine is loaded."""
+
 _NICE = 15
 
 
@@ -56,6 +59,8 @@ def main() -> None:
 
     clock = SystemClock()
     warm_up(clock, lambda words: print(words, file=sys.stderr))  # noqa: T201 - standard output carries the answers
+    sys.stdout.buffer.write(READY)
+    sys.stdout.buffer.flush()
     serve(tasks, sys.stdout.buffer, clock)
 
 
