@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import pytest
@@ -15,11 +15,16 @@ from shared.wishes import Wish
 from shared.workspace import Workspace
 from tests.gui.driver import App
 from tests.processes import System
-from tests.support import eventually
+from tests.support import eventually as _eventually
 
 pytestmark = [pytest.mark.gui, pytest.mark.timeout(300)]
 STOP = index_of(PARAMS, "stop_pct")
 START_S, ANSWER_S, MOST_ACTIONS = 120.0, 30.0, 3
+
+
+def eventually(check: Callable[[], object], within_s: float = 30.0) -> None:
+    """Wait for what a busy machine may take long for."""
+    _eventually(check, within_s)
 
 
 @contextmanager
