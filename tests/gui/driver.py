@@ -16,7 +16,7 @@ from Xlib.ext import xtest
 
 from tests.support import eventually
 
-START_S = 30.0  # importing, compiling for the first time, opening the window, on a busy machine
+START_S = 90.0  # importing, compiling for the first time, opening the window, on a busy machine
 
 
 class App:

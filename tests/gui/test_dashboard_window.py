@@ -19,7 +19,7 @@ from tests.gui.driver import App
 from tests.gui.scene import ai_at_work, lively
 from tests.support_segments import Publisher, publishing
 
-pytestmark = pytest.mark.gui
+pytestmark = [pytest.mark.gui, pytest.mark.timeout(300)]
 
 
 @pytest.fixture
@@ -32,7 +32,7 @@ def publisher() -> Iterator[Publisher]:
 def dashboard(*options: str, display: str | None) -> subprocess.CompletedProcess[str]:
     environment = {k: v for k, v in os.environ.items() if k != "DISPLAY"} | ({"DISPLAY": display} if display else {})
     command = [sys.executable, "-m", "dashboard.cli", *options]
-    return subprocess.run(command, env=environment, text=True, capture_output=True, timeout=60, check=False)
+    return subprocess.run(command, env=environment, text=True, capture_output=True, timeout=180, check=False)
 
 
 def test_an_ai_event_is_purple_on_the_screen(app: App, publisher: Publisher) -> None:
