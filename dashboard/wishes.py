@@ -17,7 +17,7 @@ from shared.paths import kill_file
 from shared.wishes import Wish
 from shared.workspace import Workspace
 
-_WAIT_S = 2.0
+_WAIT_S = 5.0
 
 
 class Request(msgspec.Struct, frozen=True, kw_only=True):

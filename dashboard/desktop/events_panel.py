@@ -54,8 +54,9 @@ class EventsPanel:
             self._symbols = symbols
             dpg.configure_item(SYMBOL, items=[_ALL_SYMBOLS, *symbols])
         new = [line for line in view.events if line.number > self._number]
+        passes = self._filter_now()
         for line in new:
-            self._add(line)
+            self._add(line, shown=passes(line))
         while len(self._items) > LINES:
             dpg.delete_item(self._items.pop(0)[1])
         if new:
@@ -83,7 +84,8 @@ class EventsPanel:
 
     def wanted(self) -> list[EventLine]:
         """Return the lines that pass the filter, oldest first."""
-        return [line for line, _ in self._items if self._passes(line)]
+        passes = self._filter_now()
+        return [line for line, _ in self._items if passes(line)]
 
     def copy(self) -> None:
         """Put the lines that pass the filter on the clipboard."""
@@ -101,20 +103,23 @@ class EventsPanel:
             return
         self._tell(f"✓ {len(lines)} events in {path}")
 
-    def _add(self, line: EventLine) -> None:
+    def _add(self, line: EventLine, *, shown: bool) -> None:
         words = f"{line.time}  {line.text}"
         colour = self._style.colour(line.tone)
         above = self._items[-1][1] if self._items else 0
-        item = dpg.add_text(words, color=colour, parent=self._body, before=above, wrap=0, show=self._passes(line))
+        item = dpg.add_text(words, color=colour, parent=self._body, before=above, wrap=0, show=shown)
         self._items.append((line, item))
 
-    def _passes(self, line: EventLine) -> bool:
-        symbol = str(dpg.get_value(SYMBOL))
-        return matches(line, str(dpg.get_value(FILTER)), kind=self.kind, symbol="" if symbol == _ALL_SYMBOLS else symbol)
+    def _filter_now(self) -> Callable[[EventLine], bool]:
+        """Return the test a line must pass, as the three fields stand now."""
+        typed, kind, chosen = str(dpg.get_value(FILTER)), self.kind, str(dpg.get_value(SYMBOL))
+        symbol = "" if chosen == _ALL_SYMBOLS else chosen
+        return lambda line: matches(line, typed, kind=kind, symbol=symbol)
 
     def _filter(self) -> None:
+        passes = self._filter_now()
         for line, item in self._items:
-            dpg.configure_item(item, show=self._passes(line))
+            dpg.configure_item(item, show=passes(line))
         self._show_count()
 
     def _show_count(self) -> None:

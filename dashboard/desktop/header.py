@@ -49,6 +49,8 @@ class HeaderPanel:
             dpg.add_button(label="Acknowledge", tag=ACKNOWLEDGE, show=False, callback=self.acknowledge)
             dpg.add_button(label="Resume …", tag=RESUME, show=False, callback=actions.resume)
             self._line = Label(style, "", Tone.GREY, tag="alert")
+        with dpg.tooltip(BANNER, delay=0.4):
+            self._full = Label(style, wrap=style.px(700))  # all of it, where the line is too long for the window
         self._shows = {tag: Shown(tag, shown=False) for tag in (ACKNOWLEDGE, RESUME)}
         self._add_buttons(actions)
         self._banner = ""
@@ -133,6 +135,7 @@ class HeaderPanel:
             dpg.bind_item_theme(BANNER, self._style.banners[banner])
         self._shows[ACKNOWLEDGE].show(bool(new))
         self._shows[RESUME].show(view.header.halted and view.fresh)
+        self._full.show("\n".join(f"{alert.level.sign} {alert.text}" for alert in self._alerts) or SHORT_HELP)
         if not self._alerts:
             self._line.show(SHORT_HELP if view.attached else state_line(view.tuner)[0], Tone.DIM)
             return

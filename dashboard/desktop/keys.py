@@ -12,7 +12,7 @@ Space   pause entries, or allow them again
 M       manual override: take the wheel, or give it back
 A       AI tuner on or off
 T       tune now
-/       filter the events (Escape leaves the field)
+/       filter the events (Enter leaves the field)
 1 to 9  choose a symbol
 ?       this help
 

@@ -16,7 +16,7 @@ from Xlib.ext import xtest
 
 from tests.support import eventually
 
-START_S = 30.0  # importing, compiling for the first time, opening the window, on a busy machine
+START_S = 90.0  # importing, compiling for the first time, opening the window, on a busy machine
 
 
 class App:
@@ -71,7 +71,7 @@ class App:
         (left, top, width, height), (x, y) = found, line["viewport"]
         return int(x + left), int(y + top), int(width), int(height)
 
-    def wait_until(self, check: Any, within_s: float = 10.0) -> None:
+    def wait_until(self, check: Any, within_s: float = 20.0) -> None:
         """Poll a check; a dashboard that died meanwhile fails at once with its output."""
 
         def alive_and_true() -> bool:

@@ -17,7 +17,7 @@ from Xlib.ext import xtest
 from dashboard.desktop.window import Window, WindowOptions
 from shared.clock import SystemClock
 
-WITHIN_S = 8.0
+WITHIN_S = 20.0
 
 
 class NoSignal:

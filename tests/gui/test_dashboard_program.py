@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -16,12 +16,18 @@ from shared.wishes import Wish
 from shared.workspace import Workspace
 from tests.gui.driver import App
 from tests.processes import START_S, System, Watcher
-from tests.support import eventually
+from tests.support import eventually as _eventually
 
 pytestmark = [pytest.mark.gui, pytest.mark.timeout(300)]
 STOP, TARGET = index_of(PARAMS, "stop_pct"), index_of(PARAMS, "target_pct")
 OVERRIDE, TRADING = index_of(CONTROLS, "manual_override"), index_of(CONTROLS, "trading_enabled")
 STALE_WITHIN_S = 2.0
+ANSWER_S = 30.0  # a trader on a busy machine
+
+
+def eventually(check: Callable[[], object], within_s: float = 30.0) -> None:
+    """Wait for what a busy machine may take long for."""
+    _eventually(check, within_s)
 
 
 class Desk:
@@ -45,8 +51,10 @@ class Desk:
         """Write as a tuner that does not look at the override."""
         workspace = Workspace(self.system.instance, SystemClock())
         changes = {index_of(PARAMS, name): value for name, value in params.items()}
-        wish = Wish(changes=changes, source=Source.TUNER, override_epoch=workspace.override_epoch, confidence_pct=90)
-        refusal = workspace.symbol_rows[0].post(wish, SystemClock()).refusal
+        wish = Wish(
+            changes=changes, source=Source.TUNER, override_epoch=workspace.override_epoch, confidence_pct=90, valid_for_s=ANSWER_S
+        )
+        refusal = workspace.symbol_rows[0].post(wish, SystemClock(), ANSWER_S).refusal
         workspace.close()
         return refusal
 

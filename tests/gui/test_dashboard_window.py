@@ -19,7 +19,7 @@ from tests.gui.driver import App
 from tests.gui.scene import ai_at_work, lively
 from tests.support_segments import Publisher, publishing
 
-pytestmark = pytest.mark.gui
+pytestmark = [pytest.mark.gui, pytest.mark.timeout(300)]
 
 
 @pytest.fixture
@@ -32,7 +32,7 @@ def publisher() -> Iterator[Publisher]:
 def dashboard(*options: str, display: str | None) -> subprocess.CompletedProcess[str]:
     environment = {k: v for k, v in os.environ.items() if k != "DISPLAY"} | ({"DISPLAY": display} if display else {})
     command = [sys.executable, "-m", "dashboard.cli", *options]
-    return subprocess.run(command, env=environment, text=True, capture_output=True, timeout=60, check=False)
+    return subprocess.run(command, env=environment, text=True, capture_output=True, timeout=180, check=False)
 
 
 def test_an_ai_event_is_purple_on_the_screen(app: App, publisher: Publisher) -> None:
@@ -59,18 +59,29 @@ def test_ctrl_c_is_exit_code_130(app: App, publisher: Publisher) -> None:
     assert app._process.wait(10) == 130
 
 
-@pytest.mark.parametrize("size", [(1440, 860), (1280, 800)])
+@pytest.mark.parametrize(
+    ("options", "size"),
+    [
+        (("--size", "1440x860"), (1440, 860)),
+        (("--size", "1280x800", "--scale", "1.25", "--red-up", "--colour-blind"), (1600, 1000)),
+    ],
+)
 def test_a_screenshot_is_a_png_of_the_window_with_content(
-    xdisplay: str, publisher: Publisher, tmp_path: Path, size: tuple[int, int]
+    xdisplay: str, publisher: Publisher, tmp_path: Path, options: tuple[str, ...], size: tuple[int, int]
 ) -> None:
     ai_at_work(publisher)
     publisher.serve()
     picture = tmp_path / "dashboard.png"
-    done = dashboard(
-        "--instance", publisher.instance, "--screenshot", str(picture), "--size", f"{size[0]}x{size[1]}", display=xdisplay
-    )
+    done = dashboard("--instance", publisher.instance, "--screenshot", str(picture), *options, display=xdisplay)
     assert done.returncode == 0, done.stderr
     assert png_size(picture) == size
+    assert png_variety(picture) > 1000
+
+
+def test_the_first_start_without_a_trader_is_a_page_of_its_own(xdisplay: str, tmp_path: Path) -> None:
+    picture = tmp_path / "waiting.png"
+    done = dashboard("--instance", "nobody", "--without-trader", "--screenshot", str(picture), display=xdisplay)
+    assert done.returncode == 0, done.stderr
     assert png_variety(picture) > 1000
 
 

@@ -13,7 +13,7 @@ from tests.gui.driver import App
 from tests.processes import System, Watcher
 from tests.support import eventually
 
-pytestmark = pytest.mark.gui
+pytestmark = [pytest.mark.gui, pytest.mark.timeout(300)]
 CHANGES = (0.95, 0.9, 0.85, 0.8)
 
 

@@ -7,7 +7,7 @@ import os
 import pty
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 from rich.console import Console
@@ -20,8 +20,13 @@ from dashboard.wishes import WishWorker
 from shared.clock import SystemClock
 from shared.events import CommandKind, Reason
 from tests.gui.scene import ai_at_work, lively
-from tests.support import eventually
+from tests.support import eventually as _eventually
 from tests.support_segments import Publisher, publishing
+
+
+def eventually(check: Callable[[], object], within_s: float = 30.0) -> None:
+    """Wait for what a busy machine may take long for."""
+    _eventually(check, within_s)
 
 
 @pytest.fixture
