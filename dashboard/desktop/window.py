@@ -23,8 +23,8 @@ from shared.clock import NS_PER_MS, NS_PER_S, Clock
 
 WIDTH, HEIGHT = 1500, 900
 _LOOK_EVERY_NS = NS_PER_S // 12  # a little faster than data frames, so that none is missed
-_EVENT_FRAME_NS = 50 * NS_PER_MS  # an event is drawn at once, but not more often than this
-_SLICE_S = 0.01  # the loop looks for events this often while it sleeps
+_EVENT_FRAME_NS = 15 * NS_PER_MS  # an event is drawn at once, but not more often than this
+_SLICE_S = 0.005  # the loop looks for events this often while it sleeps
 _SAVE_EVERY_NS = 2 * NS_PER_S
 _PICTURE_AFTER_S = 1.5  # plots settle their axes in the first frames
 _PICTURE_LATEST_S = 20.0
