@@ -13,7 +13,7 @@ demo: $(VENV)/.compiled
 
 test: $(VENV)/.compiled $(VENV)/.test
 	@sh tests/system_packages.sh
-	$(BIN)/python -m pytest --cov --cov-report=term:skip-covered $(PYTEST_OPTIONS)
+	$(BIN)/python -m pytest -n 2 --dist loadfile --cov --cov-report=term:skip-covered $(PYTEST_OPTIONS)
 
 check: $(VENV)/.check
 	$(BIN)/ruff check .

@@ -67,7 +67,7 @@ def effect_text(event: Any) -> str:
     if event["trades_old"] or event["trades_new"]:
         text += f", {event['trades_old']} and {event['trades_new']} trades"
     if event["effect_usd"]:
-        text += f", effect {event['effect_usd']:+.2f}"
+        text += f", effect {event['effect_usd']:+.2f} USD"
     if event["samples"]:
         text += f", mean of {event['samples']}: {event['effect_low_usd']:+.2f} to {event['effect_high_usd']:+.2f}"
     return text

@@ -124,7 +124,7 @@ def test_a_decision_is_joined_from_all_its_events() -> None:
     assert (made.symbol, made.action, made.reasoning, made.verdict) == ("BTCUSDT", "UPDATE CONFIG", "calm", "✓ APPLIED")
     assert made.changes == "stop_pct 1 → 0.85", "what was applied, not what was first asked for"
     assert [step.name for step in made.steps] == ["read", "guard", "what if", "outcome"]
-    assert made.steps[2].text == "15 min: -12.40 without, +3.10 USD with it, 6 and 5 trades, effect +15.50"
+    assert made.steps[2].text == "15 min: -12.40 without, +3.10 USD with it, 6 and 5 trades, effect +15.50 USD"
     assert "mean of 9: -3.00 to +1.00" in made.steps[3].text
     assert [step.tone for step in made.steps[1:]] == [Tone.GOOD, Tone.UP, Tone.DOWN]
     assert made.bill == "3,120 + 84 tokens   0.0137 USD   1.8 s"

@@ -72,9 +72,16 @@ class FaultPlan:
         self._swapped: Outgoing | None = None
 
     @property
+    def _at_work(self) -> list[Fault]:
+        """The faults that last and are at work; before the first frame those that are there from the beginning."""
+        if self._start_ns is not None:
+            return self._active
+        return [fault for fault in self._ahead if fault.at_s <= 0 and fault.kind not in AT_ONCE]
+
+    @property
     def skew_ms(self) -> int:
         """How far the venue's clock is ahead now."""
-        return sum(fault.skew_ms for fault in self._active if fault.kind is Kind.SKEW)
+        return sum(fault.skew_ms for fault in self._at_work if fault.kind is Kind.SKEW)
 
     def advance(self, ns: int) -> list[Change]:
         """Move to venue time ``ns``; return what begins and ends there."""
@@ -95,17 +102,17 @@ class FaultPlan:
 
     def active(self, kind: Kind) -> Fault | None:
         """Return a fault of ``kind`` that is at work."""
-        return next((fault for fault in self._active if fault.kind is kind), None)
+        return next((fault for fault in self._at_work if fault.kind is kind), None)
 
     def strikes(self, kind: Kind, path: str = "") -> Fault | None:
         """Return the fault of ``kind`` that hits a request now, counted, or None."""
-        return next((fault for fault in self._active if fault.kind is kind and fault.path in path and self._hits(fault)), None)
+        return next((fault for fault in self._at_work if fault.kind is kind and fault.path in path and self._hits(fault)), None)
 
     def user_copies(self) -> int:
         """Return how often the next user-data event is sent: 0 while user data is silent."""
-        if any(fault.kind is Kind.SILENCE and fault.stream in {"", USER} for fault in self._active):
+        if any(fault.kind is Kind.SILENCE and fault.stream in {"", USER} for fault in self._at_work):
             return 0
-        return 2 if any(f.kind is Kind.DUPLICATE and f.stream == USER and self._hits(f) for f in self._active) else 1
+        return 2 if any(f.kind is Kind.DUPLICATE and f.stream == USER and self._hits(f) for f in self._at_work) else 1
 
     def frames(self, frame: Outgoing) -> Iterator[Outgoing]:
         """Yield what is sent in place of ``frame``: nothing, itself, late ones, copies, swapped or damaged ones."""
