@@ -26,6 +26,7 @@ from rich.table import Table
 from shared.clock import NS_PER_MS, ManualClock, SystemClock
 from shared.errors import FeedError
 from shared.paths import project_root
+from tests.chaos.damage import ByteDamage
 from trader.engine.engine import Engine
 from trader.engine.state import new_state
 from trader.engine.warmup import warm_up
@@ -68,14 +69,14 @@ class Outcome(msgspec.Struct):
     total_s: float = 0.0
 
 
-class Mutator:
+class Mutator(ByteDamage):
     """Damages frames; everything comes from one seeded generator."""
 
     def __init__(self, rng: np.random.Generator) -> None:
-        self._rng = rng
+        super().__init__(rng)
         self._earlier: list[bytes] = [b"{}"]
         self._ways: tuple[Callable[[bytes], bytes], ...] = (
-            self._flip, self._digit, self._digit, self._cut, self._insert, self._repeat_part, self._field, self._field,
+            self._flip, self._digit, self._digit, self._cut, self._insert, self._repeat, self._field, self._field,
             self._drop, self._earlier_one, self._level,
         )  # fmt: skip
 
@@ -85,33 +86,6 @@ class Mutator:
         if self._below(64) == 0:
             self._earlier = [*self._earlier[-31:], frame]
         return damaged
-
-    def _below(self, limit: int) -> int:
-        return int(self._rng.integers(limit))
-
-    def _flip(self, frame: bytes) -> bytes:
-        at = self._below(len(frame))
-        return frame[:at] + bytes([frame[at] ^ (1 << self._below(8))]) + frame[at + 1 :]
-
-    def _digit(self, frame: bytes) -> bytes:
-        """One wrong digit: the frame stays well-formed, and mostly plausible."""
-        at = self._below(len(frame))
-        for i in range(at, min(at + 400, len(frame))):
-            if 48 <= frame[i] <= 57:
-                return frame[:i] + b"%d" % self._below(10) + frame[i + 1 :]
-        return frame
-
-    def _cut(self, frame: bytes) -> bytes:
-        return frame[: self._below(len(frame))]
-
-    def _insert(self, frame: bytes) -> bytes:
-        at = self._below(len(frame))
-        return frame[:at] + self._rng.bytes(1 + self._below(8)) + frame[at:]
-
-    def _repeat_part(self, frame: bytes) -> bytes:
-        at = self._below(len(frame))
-        until = min(len(frame), at + self._below(40))
-        return frame[:until] + frame[at:until] + frame[until:]
 
     def _field(self, frame: bytes) -> bytes:
         """Another value, or none, for one field."""

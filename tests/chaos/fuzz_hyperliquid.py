@@ -26,6 +26,7 @@ from rich.table import Table
 
 from shared.clock import NS_PER_MS, ManualClock, SystemClock
 from shared.paths import project_root
+from tests.chaos.damage import ByteDamage
 from trader.engine.engine import Engine
 from trader.engine.inputs import InputKind
 from trader.engine.state import new_state
@@ -66,11 +67,11 @@ class Outcome(msgspec.Struct):
     total_s: float = 0.0
 
 
-class Mutator:
+class Mutator(ByteDamage):
     """Damages frames; everything comes from one seeded generator."""
 
     def __init__(self, rng: np.random.Generator) -> None:
-        self._rng = rng
+        super().__init__(rng)
         self._ways: tuple[Callable[[bytes], bytes], ...] = (
             self._flip, self._flip, self._digit, self._digit, self._cut, self._insert, self._repeat, self._join,
             self._field, self._field, self._swap, self._level, self._level, self._sides,
@@ -82,32 +83,6 @@ class Mutator:
         damaged = self._ways[self._below(len(self._ways))](frame)
         self._before = frame
         return damaged
-
-    def _below(self, limit: int) -> int:
-        return int(self._rng.integers(max(limit, 1)))
-
-    def _flip(self, frame: bytes) -> bytes:
-        at = self._below(len(frame))
-        return frame[:at] + bytes([frame[at] ^ (1 << self._below(8))]) + frame[at + 1 :]
-
-    def _digit(self, frame: bytes) -> bytes:
-        """One wrong digit: the frame stays well-formed, and mostly plausible."""
-        for at in range(self._below(len(frame)), len(frame)):
-            if 48 <= frame[at] <= 57:
-                return frame[:at] + b"%d" % self._below(10) + frame[at + 1 :]
-        return frame
-
-    def _cut(self, frame: bytes) -> bytes:
-        return frame[: self._below(len(frame))]
-
-    def _insert(self, frame: bytes) -> bytes:
-        at = self._below(len(frame))
-        return frame[:at] + self._rng.bytes(1 + self._below(8)) + frame[at:]
-
-    def _repeat(self, frame: bytes) -> bytes:
-        at = self._below(len(frame))
-        until = min(len(frame), at + self._below(60))
-        return frame[:until] + frame[at:until] + frame[until:]
 
     def _join(self, frame: bytes) -> bytes:
         """Begin with one frame and end with another."""

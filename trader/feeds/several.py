@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import fields
 from functools import partial
-from typing import Any, Protocol, TypeVar
+from typing import Protocol, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -17,6 +17,7 @@ from trader.engine.inputs import ALL, InputRow, batch
 from trader.feeds.assets import asset_numbers
 from trader.feeds.instruments import Instrument
 from trader.feeds.rows import bar_row, instrument_row
+from trader.feeds.side_by_side import until_the_first_ends
 from trader.feeds.stats import FeedStats
 
 HISTORY_MINUTES = 120
@@ -100,17 +101,11 @@ class SeveralFeed:
 
     async def run(self) -> None:
         """Stream all venues until cancelled. A wrong symbol or a failure of the sink ends it; a venue that is down does not."""
-        tasks: list[asyncio.Task[Any]] = [asyncio.create_task(self._run(member)) for member in self._members]
-        tasks.append(asyncio.create_task(self._turn()))
-        try:
-            done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-            for task in done:
-                task.result()
-        finally:
-            self._over = True
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
+        streams = (self._run(member) for member in self._members)
+        await until_the_first_ends(*streams, self._turn(), before_the_rest=self._end)
+
+    def _end(self) -> None:
+        self._over = True
 
     async def _run(self, member: _Member) -> None:
         known = await self._until_answered(member, member.feed.instruments)

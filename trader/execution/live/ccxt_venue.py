@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Coroutine, Sequence
 from typing import Any, TypeVar
 
@@ -23,7 +24,7 @@ DOLLARS = ("USDT", "USDC", "USD", "BUSD", "FDUSD", "TUSD", "USDE")
 T = TypeVar("T")
 
 
-class CcxtVenue:
+class CcxtVenue(ABC):
     """One market of one venue.
 
     Parameters
@@ -80,8 +81,8 @@ class CcxtVenue:
                 return market
         raise ConfigError(f"symbols: was {symbol}, expected an instrument that {self._name} trades")
 
-    async def _check_key(self) -> None:
-        raise NotImplementedError
+    @abstractmethod
+    async def _check_key(self) -> None: ...
 
     async def _read(self, what: str, request: Awaitable[T]) -> T:
         if self._paused():
@@ -271,13 +272,13 @@ class CcxtVenue:
             self._rates[asset] = float(ticker["last"])
         return self._rates[asset]
 
+    @abstractmethod
     async def holdings(self) -> Holdings:
         """Return positions and cash."""
-        raise NotImplementedError
 
+    @abstractmethod
     async def arm(self, symbol: int, within_ms: int) -> bool:
         """Tell the venue to cancel what rests unless told again in time; 0 takes it back."""
-        raise NotImplementedError
 
 
 def _drop(request: Awaitable[object]) -> None:

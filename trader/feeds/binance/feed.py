@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from typing import Any
 
 import msgspec
 import numpy as np
@@ -20,6 +19,7 @@ from trader.feeds.budget import Budget
 from trader.feeds.connection import Socket, SocketLimits
 from trader.feeds.instruments import Instrument
 from trader.feeds.raw import RawRecorder, Recorded
+from trader.feeds.side_by_side import until_the_first_ends
 from trader.feeds.stats import FeedStats
 from trader.feeds.venue_clock import VenueClock
 
@@ -153,20 +153,9 @@ class BinanceFeed:
         """Stream until the simulator ends or the task is cancelled; without a network, keep trying."""
         self._stats.sockets_wanted = len(self._endpoints.sockets)
         async with BinanceRest(self._endpoints, self._clock, self._rng, self._budget) as rest:
-            tasks: list[asyncio.Task[Any]] = [asyncio.create_task(self._socket(plan).run()) for plan in self._endpoints.sockets]
-            tasks.append(asyncio.create_task(self._keep_books(rest)))
-            tasks.append(asyncio.create_task(self._turn()))
-            tasks.append(asyncio.create_task(self.ended.wait()))
-            if self._endpoints.measure_clock:
-                tasks.append(asyncio.create_task(self._measure_clock(rest)))
-            try:
-                done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-                for task in done:
-                    task.result()
-            finally:
-                for task in tasks:
-                    task.cancel()
-                await asyncio.gather(*tasks, return_exceptions=True)
+            sockets = [self._socket(plan).run() for plan in self._endpoints.sockets]
+            clock = [self._measure_clock(rest)] if self._endpoints.measure_clock else []
+            await until_the_first_ends(*sockets, self._keep_books(rest), self._turn(), self.ended.wait(), *clock)
 
     def deliver(self) -> None:
         """Hand what has become known to the sink, and see what is wanted next."""

@@ -18,6 +18,7 @@ from trader.feeds.hyperliquid.rest import HyperliquidRest
 from trader.feeds.hyperliquid.venue import BOOK, CONTEXT, PING_EVERY_S, SIM_TIME, USUAL_AGE_MS, Endpoints
 from trader.feeds.instruments import Instrument
 from trader.feeds.raw import RawRecorder, Recorded
+from trader.feeds.side_by_side import until_the_first_ends
 from trader.feeds.stats import FeedStats
 from trader.feeds.venue_clock import DataClock, clock_alarm
 
@@ -140,19 +141,7 @@ class HyperliquidFeed:
         """Stream until the simulator ends or the task is cancelled; without a network, keep trying."""
         self.stats.sockets_wanted = 1
         await self._check_names()
-        tasks: list[asyncio.Task[Any]] = [
-            asyncio.create_task(self._socket().run()),
-            asyncio.create_task(self._turn()),
-            asyncio.create_task(self.ended.wait()),
-        ]
-        try:
-            done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-            for task in done:
-                task.result()
-        finally:
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
+        await until_the_first_ends(self._socket().run(), self._turn(), self.ended.wait())
 
     def deliver(self) -> None:
         """Hand what has become known to the sink."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeVar
@@ -41,7 +42,7 @@ class Route:
     signed: bool = True
 
 
-class TradingRoutes:
+class TradingRoutes(ABC):
     """Base of the two markets' trading calls.
 
     Parameters
@@ -60,13 +61,13 @@ class TradingRoutes:
         self._counters: dict[str, OrderCounter] = {}
         self._last_id = 0
 
+    @abstractmethod
     def table(self) -> Mapping[tuple[str, str], Route]:
         """Return the calls by (method, path)."""
-        raise NotImplementedError
 
+    @abstractmethod
     def request(self, caller: Caller) -> OrderRequest:
         """Read an order request and check the filters."""
-        raise NotImplementedError
 
     def place_order(self, caller: Caller, read: Callable[[Caller], OrderRequest] | None = None) -> Order:
         """Read (by ``read``, else as a plain order), check, count and place an order."""
