@@ -172,20 +172,62 @@ def tuner(context: Context, state: str) -> None:
     _change(context, change)
 
 
-@main.command(name="emergency-exit")
-@click.argument("symbol")
-@click.pass_obj
-def emergency_exit(context: Context, symbol: str) -> None:
-    """Close the position of SYMBOL (or `all`) at the market and pause it."""
+def _command(context: Context, kind: str, symbol: str, notional_usd: float = 0.0) -> None:
+    """Send a one-shot command for a symbol, or for ``all``, and say what the trader made of it."""
     with exit_codes():
         from shared.events import CommandKind, Source, describe
 
         workspace = context.workspace()
         index = -1 if symbol == "all" else workspace.symbol_index(symbol)
-        event = workspace.commands.send_and_wait(CommandKind.EMERGENCY_EXIT, index, Source.OPERATOR)
+        event = workspace.commands.send_and_wait(CommandKind[kind], index, Source.OPERATOR, notional_usd=notional_usd)
         words = f"{describe(event, workspace.symbols)} · equity {float(event['equity_usd']):,.2f} USD"
         context.answer({"command_id": int(event["command_id"]), "reason": int(event["reason"])}, words)
         sys.exit(1 if int(event["reason"]) else 0)
+
+
+@main.command(name="emergency-exit")
+@click.argument("symbol")
+@click.pass_obj
+def emergency_exit(context: Context, symbol: str) -> None:
+    """Close the position of SYMBOL (or `all`) at the market and pause it."""
+    _command(context, "EMERGENCY_EXIT", symbol)
+
+
+_usd = click.option("--usd", type=click.FloatRange(min=0.0), default=0.0, help="Value of the order; default: the base size.")
+
+
+@main.command()
+@click.argument("symbol")
+@_usd
+@click.pass_obj
+def buy(context: Context, symbol: str, usd: float) -> None:
+    """Buy SYMBOL at the market by hand: asks no signal, holds the account's limits, and is marked as manual."""
+    _command(context, "MANUAL_BUY", symbol, usd)
+
+
+@main.command()
+@click.argument("symbol")
+@_usd
+@click.pass_obj
+def sell(context: Context, symbol: str, usd: float) -> None:
+    """Sell SYMBOL at the market by hand, likewise."""
+    _command(context, "MANUAL_SELL", symbol, usd)
+
+
+@main.command()
+@click.argument("symbol")
+@click.pass_obj
+def close(context: Context, symbol: str) -> None:
+    """Close the position of SYMBOL (or `all`) at the market; entries stay as they are."""
+    _command(context, "CLOSE", symbol)
+
+
+@main.command()
+@click.argument("symbol")
+@click.pass_obj
+def cancel(context: Context, symbol: str) -> None:
+    """Take every resting order of SYMBOL (or `all`) off the exchange."""
+    _command(context, "CANCEL_ALL", symbol)
 
 
 @main.command()
