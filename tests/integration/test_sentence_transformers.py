@@ -54,15 +54,15 @@ def test_vectors_are_unit_float32_of_the_models_size(embedder: SentenceTransform
 @needs_extra
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize(
-    ("question", "file"),
+    ("question", "answered_in"),
     [
-        ("five losses in a row, what should be changed", "parameter_tuning.md"),
-        ("our orders are filled just before the price runs against them", "strategies/market_maker.md"),
-        ("which moves are large enough to pay for the trade", "risk_management.md"),
+        ("five losses in a row, what should be changed", {"parameter_tuning.md"}),
+        ("our orders are filled just before the price runs against them", {"strategies/market_maker.md"}),
+        ("which moves are large enough to pay for the trade", {"risk_management.md", "costs_by_venue.md"}),
     ],
 )
-def test_the_index_answers_with_it(question: str, file: str, index: KnowledgeIndex) -> None:
-    assert file in {passage.file for passage in index.search(question)}
+def test_the_index_answers_with_it(question: str, answered_in: set[str], index: KnowledgeIndex) -> None:
+    assert answered_in & {passage.file for passage in index.search(question)}
 
 
 @needs_extra
