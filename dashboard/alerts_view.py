@@ -11,10 +11,10 @@ from shared.params import CONTROLS, index_of
 
 CLOCK_OFF_MS = 1_000.0  # venues refuse orders stamped further from their own time than a few seconds
 LAG_MS = 2_000.0
-DRIFT_BPS = 50.0
 
 _DRAWDOWN = index_of(CONTROLS, "max_drawdown_pct")
 _DAILY = index_of(CONTROLS, "max_daily_loss_pct")
+_DRIFT = index_of(CONTROLS, "max_drift_bps")
 _HALTS = (Reason.KILL_FILE, Reason.DRAWDOWN_HALT, Reason.DAILY_LOSS)
 
 
@@ -38,7 +38,7 @@ def alerts(view: Any, symbols: Sequence[str], controls: Any, trader: Age, feed: 
     if trader.level is Level.RED:
         text = f"NOT RESPONDING: the trader has not moved for {age_text(trader.seconds)}; see trader_control doctor"
         return (Alert(key="hangs", level=Level.RED, text=text),)
-    found = [*_halts(view, controls), *_restraints(view), *_feed(view, feed), *_venue(view, symbols)]
+    found = [*_halts(view, controls), *_restraints(view), *_feed(view, feed), *_venue(view, symbols, controls)]
     return tuple(sorted(found, key=lambda alert: -alert.level))
 
 
@@ -100,8 +100,9 @@ def _feed(view: Any, feed: Age) -> list[Alert]:
     return []
 
 
-def _venue(view: Any, symbols: Sequence[str]) -> list[Alert]:
+def _venue(view: Any, symbols: Sequence[str], controls: Any) -> list[Alert]:
     found = []
+    most_bps = float(controls["values"][_DRIFT])
     if view["live"] and not view["reconciled"]:
         text = "NOT RECONCILED: the venue and the books disagree, entries blocked until they agree"
         found.append(Alert(key="reconcile", level=Level.RED, text=text))
@@ -115,9 +116,9 @@ def _venue(view: Any, symbols: Sequence[str]) -> list[Alert]:
         found.append(
             Alert(key="lag", level=Level.AMBER, text=f"FEED LATE: data is {float(view['feed_lag_ms']):,.0f} ms old on arrival")
         )
-    drifting = [s for i, s in enumerate(symbols) if abs(float(view["rows"][i]["drift_bps"])) > DRIFT_BPS]
+    drifting = [s for i, s in enumerate(symbols) if abs(float(view["rows"][i]["drift_bps"])) > most_bps]
     if drifting:
-        text = f"VENUE DRIFT: {', '.join(drifting)} more than {DRIFT_BPS:g} bps from other venues"
+        text = f"VENUE DRIFT: {', '.join(drifting)} more than {most_bps:g} bps from other venues"
         found.append(Alert(key="drift", level=Level.AMBER, text=text))
     return found
 
