@@ -82,7 +82,7 @@ def test_trades_of_both_markets(row: str, unit: int, tmp_path: Path) -> None:
     [
         (b"1,2,3\n", "was 3 columns"),
         (b"PK\x03\x04broken", "could not be read"),
-        (gzip.compress(klines(5).encode())[:-20], "could not be read"),
+        (gzip.compress(klines(5).encode(), mtime=0)[:-20], "could not be read"),
         (klines(1).replace("1.5", "x").encode(), "expected the columns"),
         (klines(1).replace("1.5", "0").encode(), "price of 0"),
         (klines(1, first_ms=60).encode(), "was a time of"),
