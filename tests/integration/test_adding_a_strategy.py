@@ -56,6 +56,6 @@ def test_a_strategy_added_as_the_page_says_trades(tmp_path: Path) -> None:
     params.write_text(source, encoding="utf-8")
     environment = {**os.environ, "PYTHONPATH": str(tmp_path), "TRADER_CACHE": str(tmp_path / "cache")}
     done = subprocess.run(
-        [sys.executable, "-c", STORY], cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=110, check=False
+        [sys.executable, "-c", STORY], cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=380, check=False
     )
     assert (done.stdout, done.returncode) == ("breakout 1\n", 0), done.stderr
