@@ -34,6 +34,9 @@ from trader.session import Identity, Session, archive, catch_up, discard, forget
 from trader.settings import Settings
 
 POLL_S = 0.002  # how often wishes are looked at while no data comes; with data it is every batch
+PUBLISH_AT_MOST_EVERY_NS = (
+    NS_PER_MS // 5
+)  # a reader needs a fifth of that to copy the view; faster, it would never get a whole one
 PUBLISH_EVERY_NS = 100 * NS_PER_MS  # the heartbeat while no data comes
 TIMER_AFTER_NS = 200 * NS_PER_MS  # silence after which time passes without data
 SIMULATED_TIMER_AFTER_NS = 5 * NS_PER_S  # a simulated clock stands still while its venue pauses; longer means the venue is gone
@@ -141,6 +144,7 @@ class Trader:
         self._counts = {"events": 0, "fills": 0, "trades": 0}
         self._told_trouble = ""
         self._start = start
+        self._unpublished = False  # something has happened that readers have not been told
         self.stopping = asyncio.Event()
         self._last_input_ns = clock.monotonic_ns()
         self._last_publish_ns = self._last_checkpoint_ns = self._last_disk_ns = self._last_kill_ns = clock.monotonic_ns()
@@ -263,7 +267,9 @@ class Trader:
         self._last_input_ns = self._clock.monotonic_ns()
         self._serve()
         self._tell(self.engine.process(inputs))
-        self._publish()
+        self._unpublished = True
+        if self._last_input_ns - self._last_publish_ns >= PUBLISH_AT_MOST_EVERY_NS:
+            self._publish()
         if self._journal.checkpoint_due:
             self._journal.checkpoint(self.state)
 
@@ -293,6 +299,7 @@ class Trader:
     def _publish(self, status: TraderStatus = TraderStatus.RUNNING) -> None:
         self._publisher.publish(self.state, self.stats, self._clock.now_ns(), status)
         self._last_publish_ns = self._clock.monotonic_ns()
+        self._unpublished = False
 
     async def run(self, feed: Feed) -> Summary:
         """Run until :attr:`stopping` is set, the duration is over or the feed has ended; then close everything in order."""
@@ -350,7 +357,7 @@ class Trader:
             if now_ns - self._last_kill_ns >= KILL_FILE_EVERY_NS:
                 self._last_kill_ns = now_ns
                 self.look_for_the_kill_file()
-            if now_ns - self._last_publish_ns >= PUBLISH_EVERY_NS:
+            if self._unpublished or now_ns - self._last_publish_ns >= PUBLISH_EVERY_NS:
                 self._publish()
             if now_ns - self._last_checkpoint_ns >= CHECKPOINT_EVERY_NS:
                 self._journal.checkpoint(self.state)
