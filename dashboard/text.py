@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import signal
 import sys
 import time
@@ -180,14 +181,18 @@ def _show_live(viewer: Viewer, console: Console, screen: TextScreen, keys: TextK
             keys.show(view)
         return screen.render(view, console.width, keys.message if keys else "", keys=keys is not None)
 
-    with Live(drawn(), console=console, auto_refresh=False, transient=False) as live:
-        if keys is None:
-            while True:
-                time.sleep(_REFRESH_S)
-                live.update(drawn(), refresh=True)
-        with keys.listening(sys.stdin):
-            while keys.wait(_REFRESH_S):
-                live.update(drawn(), refresh=True)
+    # Listening first: the screen that names the keys must not be seen before they are heard.
+    listening = keys.listening(sys.stdin) if keys else contextlib.nullcontext()
+    with listening, Live(drawn(), console=console, auto_refresh=False, transient=False) as live:
+        while _wait(keys):
+            live.update(drawn(), refresh=True)
+
+
+def _wait(keys: TextKeys | None) -> bool:
+    if keys is not None:
+        return keys.wait(_REFRESH_S)
+    time.sleep(_REFRESH_S)
+    return True
 
 
 def _print_now_and_then(show: Callable[[], None]) -> None:

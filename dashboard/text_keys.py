@@ -86,7 +86,7 @@ class TextKeys:
         before = termios.tcgetattr(number)
         self._input = number
         try:
-            tty.setcbreak(number)
+            tty.setcbreak(number, termios.TCSADRAIN)  # the default would throw away keys pressed before now
             yield
         finally:
             self._input = None
