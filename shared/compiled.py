@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
 
 import numba
+from llvmlite import ir
 from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
@@ -64,3 +65,28 @@ def move_elements(_context: Any, levels: Any, to: Any, start: Any, count: Any) -
         return context.get_dummy_value()
 
     return types.void(levels, types.intp, types.intp, types.intp), emit
+
+
+def counter_below(lanes: int) -> Any:
+    """Return a compiled ``count(keys, count, key)``: how many of the first ``count`` keys are below ``key``.
+
+    All ``lanes`` elements (at most 63, of a float64 array that has so many) are compared at once, whatever the order of the keys:
+    there is no branch on the data to guess.
+    """
+
+    @intrinsic  # type: ignore[untyped-decorator]
+    def count_below(_context: Any, keys: Any, count: Any, key: Any) -> Any:  # noqa: ARG001 - as above
+        def emit(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+            keys, wide = ir.VectorType(ir.DoubleType(), lanes), ir.IntType(64)
+            data = context.make_array(signature.args[0])(context, builder, arguments[0]).data
+            loaded = builder.load(builder.bitcast(data, keys.as_pointer()), align=_BYTES_OF_A_FLOAT)
+            nothing, none = ir.Constant(keys, ir.Undefined), ir.Constant(ir.VectorType(ir.IntType(32), lanes), [0] * lanes)
+            one = builder.insert_element(nothing, arguments[2], ir.Constant(ir.IntType(32), 0))
+            below = builder.fcmp_ordered("<", loaded, builder.shuffle_vector(one, nothing, none))
+            bits = builder.zext(builder.bitcast(below, ir.IntType(lanes)), wide)
+            used = builder.sub(builder.shl(ir.Constant(wide, 1), arguments[1]), ir.Constant(wide, 1))
+            return builder.ctpop(builder.and_(bits, used))
+
+        return types.int64(keys, types.int64, types.float64), emit
+
+    return count_below

@@ -40,6 +40,17 @@ Events = npt.NDArray[np.void]
 TRADE_FACTS = ("time_ns", "kind", "side", "reason", "price_usd", "qty", "fee_usd", "pnl_usd")
 
 
+def book_levels(symbol: Any, side: int) -> list[tuple[float, float]]:
+    """Return the levels that the engine holds of a side as (price, quantity), best first."""
+    levels = symbol["sides"][side]
+    pages = [
+        (levels["key"][page][:used], levels["qty"][page][:used]) for page, used in enumerate(levels["levels"][: levels["pages"]])
+    ]
+    found = [(abs(float(key)), float(qty)) for keys, qtys in pages for key, qty in zip(keys, qtys, strict=True)]
+    assert len(found) == levels["count"]
+    return found[::-1]
+
+
 def second_ns(at_s: float) -> int:
     """Return the time of the market data of a second, ns."""
     return START_NS + int(at_s * NS_PER_S) + PHASE_NS

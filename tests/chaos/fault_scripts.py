@@ -20,6 +20,7 @@ from shared.clock import NS_PER_MS, NS_PER_S, ManualClock, SystemClock
 from shared.errors import FeedError
 from shared.events import CommandKind, EventKind, Regime, Source, Strategy
 from shared.params import CONTROLS, index_of
+from tests.engine_support import book_levels
 from trader.engine.engine import Engine
 from trader.engine.inputs import InputKind, batch, row
 from trader.engine.state import STRATEGY_BY_REGIME, new_state
@@ -205,7 +206,7 @@ class Storm:
         if not symbol["book_valid"] or symbol["book_id"] != self._venue.update_id:
             return
         for side, levels in enumerate(self._venue.levels(COMPARED)):
-            if _levels(symbol, side) != [(float(price), float(qty)) for price, qty in levels]:
+            if book_levels(symbol, side)[:COMPARED] != [(float(price), float(qty)) for price, qty in levels]:
                 self._break("another book than the venue's at the same update")
 
     def _at_the_end(self) -> None:
@@ -236,13 +237,6 @@ def _beginning(market: Market) -> Any:
     symbol["tick_size"], symbol["step_size"], symbol["min_notional_usd"] = 0.01, 0.0001, 5.0
     symbol["perpetual"] = market is Market.USDM
     return state
-
-
-def _levels(symbol: Any, side: int) -> list[tuple[float, float]]:
-    """Return the best levels the engine holds of a side, best first."""
-    count = int(symbol["book_count"][side])
-    chosen = range(count - 1, max(count - 1 - COMPARED, -1), -1)
-    return [(abs(float(symbol["book_key"][side, at])), float(symbol["book_qty"][side, at])) for at in chosen]
 
 
 @click.command()

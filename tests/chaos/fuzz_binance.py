@@ -217,7 +217,7 @@ class Fuzz:
         self.outcome.rows += len(rows)
         self._engine.process(rows)
         symbol = self._engine.state[0]["symbols"][0]
-        if symbol["book_valid"] and symbol["book_count"].all() and is_crossed(symbol):
+        if symbol["book_valid"] and symbol["sides"]["count"].all() and is_crossed(symbol):
             self.outcome.silently_crossed += 1
 
     def _snapshot(self) -> None:

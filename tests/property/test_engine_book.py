@@ -11,31 +11,18 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from shared.layout import BOOK_SNAPSHOT, record
-from tests.engine_support import Story, book
-from trader.engine.state import TAKEN
+from tests.engine_support import Story, book, book_levels
+from trader.engine.state import BOOK_DEPTH, BOOK_SIDE, TAKEN
 from trader.execution.paper import walk
 from trader.market.book import ASKS, BIDS, best_price, clear_book, is_crossed, photograph, set_level
 
-CAPACITY = 6
-SMALL = record(
-    ("book_key", "f8", (2, CAPACITY)),
-    ("book_qty", "f8", (2, CAPACITY)),
-    ("book_count", "i8", (2,)),
-    ("books", BOOK_SNAPSHOT, (3,)),
-    ("taken", TAKEN),
-)
+BOOK = record(("sides", BOOK_SIDE, (2,)), ("books", BOOK_SNAPSHOT, (3,)), ("taken", TAKEN))
 Model = dict[float, float]
 
-prices = st.integers(1, 14).map(lambda ticks: ticks * 0.5)
+prices = st.integers(1, 6000).map(lambda ticks: ticks * 0.5)
+few_prices = st.integers(1, 14).map(lambda ticks: ticks * 0.5)
 quantities = st.floats(0.001, 1e6)
 sides = st.sampled_from([BIDS, ASKS])
-
-
-def levels(symbol: Any, side: int) -> list[tuple[float, float]]:
-    """Return a side best first, as (price, quantity)."""
-    count = int(symbol["book_count"][side])
-    keys, qtys = symbol["book_key"][side][:count][::-1], symbol["book_qty"][side][:count][::-1]
-    return [(abs(float(key)), float(qty)) for key, qty in zip(keys, qtys, strict=True)]
 
 
 def ordered(model: Model, side: int) -> list[tuple[float, float]]:
@@ -45,16 +32,36 @@ def ordered(model: Model, side: int) -> list[tuple[float, float]]:
 class BookAgainstDict(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
-        self.symbol = np.zeros(1, SMALL)[0]
+        self.symbol = np.zeros(1, BOOK)[0]
         self.model: tuple[Model, Model] = ({}, {})
 
     @rule(side=sides, price=prices, qty=quantities)
     def put(self, side: int, price: float, qty: float) -> None:
         set_level(self.symbol, side, price, qty)
         self.model[side][price] = qty
-        if len(self.model[side]) > CAPACITY:
+        if len(self.model[side]) > BOOK_DEPTH:
             worst = ordered(self.model[side], side)[-1][0]
             del self.model[side][worst]  # perhaps the new one itself
+
+    @rule(side=sides, seed=st.integers(0, 2**32), middle=prices, count=st.integers(1, 700), width=st.integers(1, 3000))
+    def put_many(self, side: int, seed: int, middle: float, count: int, width: int) -> None:
+        """Fill pages until they split, and until there are no more of them."""
+        chance = np.random.default_rng(seed)
+        for price in middle + 0.5 * chance.integers(0, width, count):
+            self.put(side, float(price), float(chance.uniform(0.1, 10.0)))
+
+    @rule(side=sides, seed=st.integers(0, 2**32), share=st.floats(0.0, 1.0))
+    def remove_many(self, side: int, seed: int, share: float) -> None:
+        """Empty pages here and there."""
+        chance = np.random.default_rng(seed)
+        for price in [price for price in self.model[side] if chance.random() < share]:
+            self.remove(side, price)
+
+    @rule(side=sides, back=st.integers(0, 999))
+    def remove_one_there(self, side: int, back: int) -> None:
+        there = ordered(self.model[side], side)
+        if there:
+            self.remove(side, there[back % len(there)][0])
 
     @rule(side=sides, price=prices)
     def remove(self, side: int, price: float) -> None:
@@ -74,7 +81,7 @@ class BookAgainstDict(RuleBasedStateMachine):
     @invariant()
     def sides_are_the_model(self) -> None:
         for side in (BIDS, ASKS):
-            assert levels(self.symbol, side) == ordered(self.model[side], side)
+            assert book_levels(self.symbol, side) == ordered(self.model[side], side)
 
     @invariant()
     def touch_is_the_model(self) -> None:
@@ -101,14 +108,16 @@ def average_price(book_side: list[tuple[float, float]], qty: float) -> float:
     return (paid + left * price) / qty
 
 
-BookAgainstDict.TestCase.settings = settings(max_examples=120, stateful_step_count=40, deadline=None)
+BookAgainstDict.TestCase.settings = settings(max_examples=60, stateful_step_count=30, deadline=None)
 TestBookAgainstDict = BookAgainstDict.TestCase
 
 
-@given(st.lists(st.tuples(prices, quantities), min_size=1, max_size=6, unique_by=lambda level: level[0]), st.floats(0.01, 1e5))
+@given(
+    st.lists(st.tuples(few_prices, quantities), min_size=1, max_size=6, unique_by=lambda level: level[0]), st.floats(0.01, 1e5)
+)
 @settings(max_examples=60, deadline=None)
 def test_taking_more_never_gets_cheaper_and_never_beats_the_touch(asks: list[tuple[float, float]], qty: float) -> None:
-    symbol = np.zeros(1, SMALL)[0]
+    symbol = np.zeros(1, BOOK)[0]
     for price, there in asks:
         set_level(symbol, ASKS, price, there)
     paid, paid_for_more = average_paid(symbol, qty), average_paid(symbol, 2.0 * qty)
@@ -120,18 +129,18 @@ def test_taking_more_never_gets_cheaper_and_never_beats_the_touch(asks: list[tup
 def test_the_real_book_keeps_the_best_thousand_of_a_side() -> None:
     bids = [(1000.0 - i, 1.0) for i in range(1200)]
     story = Story().tell(book(0, bids[300:] + bids[:300], [(2000.0, 1.0)]))
-    assert levels(story.symbol(), BIDS) == bids[:1000]
+    assert book_levels(story.symbol(), BIDS) == bids[:1000]
 
 
 def test_a_snapshot_replaces_the_book_whole() -> None:
     story = Story().tell(book(0, [(10.0, 1.0), (9.0, 2.0)], [(11.0, 3.0)]))
     story.tell(book(1, [(8.0, 4.0)], [(12.0, 5.0), (13.0, 6.0)]))
-    assert levels(story.symbol(), BIDS) == [(8.0, 4.0)]
-    assert levels(story.symbol(), ASKS) == [(12.0, 5.0), (13.0, 6.0)]
+    assert book_levels(story.symbol(), BIDS) == [(8.0, 4.0)]
+    assert book_levels(story.symbol(), ASKS) == [(12.0, 5.0), (13.0, 6.0)]
 
 
 def test_photographs_keep_the_last_three_tops() -> None:
-    symbol = np.zeros(1, SMALL)[0]
+    symbol = np.zeros(1, BOOK)[0]
     for at in range(1, 5):
         clear_book(symbol)
         set_level(symbol, BIDS, float(at), 10.0 * at)

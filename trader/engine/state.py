@@ -32,6 +32,8 @@ from shared.params import (
 )
 
 BOOK_DEPTH = 1000  # levels kept a side; the worst is dropped when a better one comes
+PAGE_LEVELS = 32
+BOOK_PAGES = 48  # half as many again as BOOK_DEPTH needs: pages have room, see trader.market.levels
 FAIR_WINDOW_BARS = 240  # 1 s closes behind a fair value; less than PRICE_HISTORY, so that the one leaving is still known
 
 # Indices of a symbol's values and of the controls, as compile-time constants of the kernels.
@@ -82,6 +84,16 @@ SETTINGS = record(
     ("previous", "f8", (MAX_FIELDS,)),
 )
 """Values in force with their provenance: a symbol's parameters, or the global controls."""
+
+BOOK_SIDE = record(
+    ("count", "i8"),  # levels
+    ("pages", "i8"),  # in use
+    ("levels", "i8", (BOOK_PAGES,)),  # in each page
+    ("last", "f8", (BOOK_PAGES,)),  # key of each page
+    ("key", "f8", (BOOK_PAGES, PAGE_LEVELS)),  # ascending: the best level stands last
+    ("qty", "f8", (BOOK_PAGES, PAGE_LEVELS)),
+)
+"""One side of an order book: see trader.market.levels."""
 
 BAR = record(
     ("start_ns", "i8"),
@@ -218,10 +230,7 @@ SYMBOL = record(
     ("min_notional_usd", "f8"),
     ("perpetual", "u1"),
     ("settings", SETTINGS),
-    # order book: row 0 bids keyed by price, row 1 asks keyed by minus price; ascending, best last
-    ("book_key", "f8", (2, BOOK_DEPTH)),
-    ("book_qty", "f8", (2, BOOK_DEPTH)),
-    ("book_count", "i8", (2,)),
+    ("sides", BOOK_SIDE, (2,)),  # of the order book: bids keyed by price, asks keyed by minus price
     ("book_valid", "u1"),
     ("book_id", "i8"),
     ("books", BOOK_SNAPSHOT, (3,)),

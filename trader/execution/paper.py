@@ -10,6 +10,7 @@ from typing import Any
 from shared.compiled import compiled
 from trader.engine.state import COMMISSION, MAKER, SLIPPAGE, TAKEN_LEVELS
 from trader.market.book import ASKS, BIDS, is_crossed
+from trader.market.levels import best_place, worse_place
 from trader.market.tape import mark_price
 
 BPS = 1e-4
@@ -65,23 +66,23 @@ def walk(symbol: Any, side: int, qty: float, limit_usd: float) -> tuple[float, f
 
     ``limit_usd`` 0 is a market order: what the visible levels do not hold then costs the worst level seen.
     """
-    row = ASKS if side > 0 else BIDS
+    levels = symbol.sides[ASKS if side > 0 else BIDS]
     left = qty
     paid_usd = 0.0
     price = 0.0
-    at = int(symbol.book_count[row]) - 1
-    while at >= 0 and left > 0.0:
-        level = abs(symbol.book_key[row, at])
+    page, at = best_place(levels)
+    while page >= 0 and left > 0.0:
+        level = abs(levels.key[page, at])
         if limit_usd > 0.0 and (level - limit_usd) * side > 0.0:
             break
         price = level
         key = price * side
-        taken = min(left, max(symbol.book_qty[row, at] - _taken_qty(symbol, key), 0.0))
+        taken = min(left, max(levels.qty[page, at] - _taken_qty(symbol, key), 0.0))
         if taken > 0.0:
             _take(symbol, key, taken)
         paid_usd += taken * price
         left -= taken
-        at -= 1
+        page, at = worse_place(levels, page, at)
     if limit_usd > 0.0:
         return qty - left, paid_usd
     return qty, paid_usd + left * price

@@ -12,10 +12,10 @@ import numpy as np
 from shared.compiled import compiled
 from shared.layout import INPUT, record
 from trader.engine.inputs import ASK, FIRST
-from trader.engine.state import BOOK_DEPTH
+from trader.engine.state import BOOK_SIDE
 from trader.market.book import ASKS, BIDS, best_price, clear_book, set_level
 
-_BOOK = record(("book_count", "i8", (2,)), ("book_key", "f8", (2, BOOK_DEPTH)), ("book_qty", "f8", (2, BOOK_DEPTH)))
+_BOOK = record(("sides", BOOK_SIDE, (2,)))
 
 
 @compiled

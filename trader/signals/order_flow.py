@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from shared.compiled import compiled
-from trader.market.book import ASKS, BIDS
+from trader.market.book import ASKS, BIDS, best_qty
 from trader.signals.technical import clip
 
 HALF_LIFE_S = 20.0  # a trade this old weighs half
@@ -63,12 +63,7 @@ def book_score(symbol: Any) -> float:
     """Return the imbalance of the quantities on the best levels of the book; of the touch where there is no book."""
     if not symbol.book_valid:
         return imbalance_score(symbol.bid_qty, symbol.ask_qty)
-    quantities = (0.0, 0.0)
-    for back in range(1, BOOK_LEVELS + 1):
-        bid = symbol.book_qty[BIDS, symbol.book_count[BIDS] - back] if symbol.book_count[BIDS] >= back else 0.0
-        ask = symbol.book_qty[ASKS, symbol.book_count[ASKS] - back] if symbol.book_count[ASKS] >= back else 0.0
-        quantities = (quantities[0] + bid, quantities[1] + ask)
-    return imbalance_score(quantities[0], quantities[1])
+    return imbalance_score(best_qty(symbol, BIDS, BOOK_LEVELS), best_qty(symbol, ASKS, BOOK_LEVELS))
 
 
 @compiled
