@@ -68,15 +68,15 @@ def set_key(side: Any, key: float, qty: float) -> None:
     elif known:
         side.qty[page, at] = qty
     elif side.count < BOOK_DEPTH:
-        _insert(side, key, qty)
+        _insert(side, page, at, key, qty)
     elif page + at > 0:
         _remove(side, 0, 0)
-        _insert(side, key, qty)
+        page, at = place_of(side, key)
+        _insert(side, page, at, key, qty)
 
 
 @compiled
-def _insert(side: Any, key: float, qty: float) -> None:
-    page, at = place_of(side, key)
+def _insert(side: Any, page: int, at: int, key: float, qty: float) -> None:
     if side.levels[page] == PAGE_LEVELS:
         _make_room(side, page, at, key)
         page, at = place_of(side, key)
