@@ -34,14 +34,10 @@ _LONGEST_S = 120.0
 
 
 @contextmanager
-def exchange(market: str, folder: Path) -> Iterator[int]:
-    """Run a local exchange with one funded account; yield its port."""
-    accounts = folder / "accounts.json"
-    accounts.write_text(json.dumps({"accounts": [_ACCOUNT]}))
-    accounts.chmod(0o600)
-    command = [sys.executable, "-m", "trader.simulator.cli", "--market", market, "--accounts", str(accounts), "--json"]
-    symbols = ["--symbols", "BTC" if market == "hyperliquid" else "BTCUSDT", "--instance", f"clients{os.getpid()}"]
-    with subprocess.Popen([*command, *symbols], stdout=subprocess.PIPE) as process:
+def exchange(market: str, symbols: str, *options: str) -> Iterator[int]:
+    """Run a local exchange; yield its port."""
+    command = [sys.executable, "-m", "trader.simulator.cli", "--market", market, "--symbols", symbols, *options, "--json"]
+    with subprocess.Popen([*command, "--instance", f"clients{os.getpid()}"], stdout=subprocess.PIPE) as process:
         assert process.stdout is not None
         try:
             yield int(json.loads(process.stdout.readline())["port"])
@@ -49,13 +45,23 @@ def exchange(market: str, folder: Path) -> Iterator[int]:
             process.terminate()
 
 
-def run(python: str, module: str, port: int, market: str) -> list[dict[str, str]]:
+@contextmanager
+def funded_exchange(market: str, folder: Path) -> Iterator[int]:
+    """Run a local exchange with one funded account; yield its port."""
+    accounts = folder / "accounts.json"
+    accounts.write_text(json.dumps({"accounts": [_ACCOUNT]}))
+    accounts.chmod(0o600)
+    with exchange(market, "BTC" if market == "hyperliquid" else "BTCUSDT", "--accounts", str(accounts)) as port:
+        yield port
+
+
+def run(python: str, module: str, port: int, *market: str) -> list[dict[str, str]]:
     """Run one client script; return what it told."""
-    command = [python, "-m", f"tests.clients.{module}", str(port), market]
+    command = [python, "-m", f"tests.clients.{module}", str(port), *market]
     ended = subprocess.run(command, capture_output=True, text=True, timeout=_LONGEST_S, check=False)
     rows = [json.loads(line) for line in ended.stdout.splitlines() if line.startswith('{"client"')]
     if ended.returncode and not any(row["result"] != "ok" for row in rows):
-        rows.append({"client": f"{module} {market}", "call": "script", "result": "FAILED", "detail": ended.stderr[-400:]})
+        rows.append({"client": " ".join((module, *market)), "call": "script", "result": "FAILED", "detail": ended.stderr[-400:]})
     return rows
 
 
@@ -84,16 +90,20 @@ def main(environments: Path, *wanted: str) -> int:
             continue
         python = Path(sys.executable) if not environment else environments / environment / "bin" / "python"
         for market in markets if python.exists() else ():
-            with tempfile.TemporaryDirectory() as folder, exchange(market, Path(folder)) as port:
+            with tempfile.TemporaryDirectory() as folder, funded_exchange(market, Path(folder)) as port:
                 rows += run(str(python), module, port, market)
+    return told(pivot(rows), rows)
+
+
+def told(table: Table, rows: list[dict[str, str]]) -> int:
+    """Print the table and what did not do as it should; return how many did not."""
     console = Console(width=150)
-    console.print(pivot(rows))
-    for row in rows:
-        if row["result"] != "ok":
-            console.print(f"{row['client']}, {row['call']}: {row['result']}: {row['detail']}", markup=False)
-    failed = sum(row["result"] != "ok" for row in rows)
-    console.print(f"{len(rows)} calls, {failed} not as they should be")
-    return failed
+    console.print(table)
+    wrong = [row for row in rows if row["result"] != "ok"]
+    for row in wrong:
+        console.print(f"{row['client']}, {row['call']}: {row['result']}: {row['detail']}", markup=False)
+    console.print(f"{len(rows)} calls, {len(wrong)} not as they should be")
+    return len(wrong)
 
 
 if __name__ == "__main__":

@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from tests.clients.hyperliquid_market_table import exchange, run
+from tests.clients.table import exchange, run
 
 
 def test_ccxt_reads_every_kind_of_market_data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TRADER_HOME", str(tmp_path))
-    with exchange() as port:
+    with exchange("hyperliquid", "BTC,ETH") as port:
         rows = run(sys.executable, "ccxt_hyperliquid_market", port)
     assert [row for row in rows if row["result"] != "ok"] == []
     assert len(rows) == 15
