@@ -7,19 +7,22 @@ from this one. Leaves with the number of calls that did not do as they should.
 from __future__ import annotations
 
 import sys
+import tempfile
 from pathlib import Path
 
 from rich.table import Table
 
-from tests.clients.table import exchange, run, told
+from tests.clients.table import run, told
+from tests.processes import simulator
 
+MARKET = ("--speed", "1", "--market", "hyperliquid", "--symbols", "BTC,ETH")
 CLIENTS = (("hyperliquid", "hyperliquid_sdk_market"), ("ccxt", "ccxt_hyperliquid_market"))
 
 
 def main(environments: Path) -> int:
     """Run every client there is an environment for, print the table."""
     rows: list[dict[str, str]] = []
-    with exchange("hyperliquid", "BTC,ETH") as port:
+    with tempfile.TemporaryDirectory() as folder, simulator(Path(folder), *MARKET) as port:
         for environment, module in CLIENTS:
             python = environments / environment / "bin" / "python"
             if python.exists() or environment == "ccxt":

@@ -7,7 +7,6 @@ missing are left out. Leaves with the number of calls that did not do as they sh
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 import tempfile
@@ -19,6 +18,7 @@ from rich.console import Console
 from rich.table import Table
 
 from tests.clients.report import KEY, SECRET, WALLET
+from tests.processes import simulator
 
 # environment ("" is this one), module, markets
 CLIENTS = (
@@ -34,24 +34,13 @@ _LONGEST_S = 120.0
 
 
 @contextmanager
-def exchange(market: str, symbols: str, *options: str) -> Iterator[int]:
-    """Run a local exchange; yield its port."""
-    command = [sys.executable, "-m", "trader.simulator.cli", "--market", market, "--symbols", symbols, *options, "--json"]
-    with subprocess.Popen([*command, "--instance", f"clients{os.getpid()}"], stdout=subprocess.PIPE) as process:
-        assert process.stdout is not None
-        try:
-            yield int(json.loads(process.stdout.readline())["port"])
-        finally:
-            process.terminate()
-
-
-@contextmanager
-def funded_exchange(market: str, folder: Path) -> Iterator[int]:
+def exchange(market: str, folder: Path) -> Iterator[int]:
     """Run a local exchange with one funded account; yield its port."""
     accounts = folder / "accounts.json"
     accounts.write_text(json.dumps({"accounts": [_ACCOUNT]}))
     accounts.chmod(0o600)
-    with exchange(market, "BTC" if market == "hyperliquid" else "BTCUSDT", "--accounts", str(accounts)) as port:
+    symbols = "BTC" if market == "hyperliquid" else "BTCUSDT"
+    with simulator(folder, "--speed", "1", "--market", market, "--symbols", symbols, "--accounts", str(accounts)) as port:
         yield port
 
 
@@ -90,7 +79,7 @@ def main(environments: Path, *wanted: str) -> int:
             continue
         python = Path(sys.executable) if not environment else environments / environment / "bin" / "python"
         for market in markets if python.exists() else ():
-            with tempfile.TemporaryDirectory() as folder, funded_exchange(market, Path(folder)) as port:
+            with tempfile.TemporaryDirectory() as folder, exchange(market, Path(folder)) as port:
                 rows += run(str(python), module, port, market)
     return told(pivot(rows), rows)
 

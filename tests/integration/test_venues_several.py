@@ -14,7 +14,7 @@ import pytest
 
 from shared.clock import SystemClock
 from shared.errors import UsageError
-from tests.integration.test_feeds_simulator import simulator
+from tests.processes import simulator
 from tests.support import eventually
 from trader.engine.inputs import ALL, Gap, InputKind
 from trader.feeds.binance.feed import BinanceFeed
