@@ -81,11 +81,8 @@ class Actions:
     def set_override(self, on: bool) -> None:
         """Take the wheel at once; ask before giving it back."""
         request = _control("manual override " + ("on" if on else "off"), MANUAL_OVERRIDE, float(on))
-        if on:
-            self._send(request)
-            return
         text = "The AI tuner may change parameters, pause and resume symbols again."
-        self._ask("LEAVE MANUAL OVERRIDE", text, "LEAVE OVERRIDE", lambda: self._send(request))
+        self._send_or_ask(request, not on, "LEAVE MANUAL OVERRIDE", text, "LEAVE OVERRIDE")
 
     def toggle_override(self) -> None:
         """Turn the manual override round."""
@@ -95,11 +92,8 @@ class Actions:
     def set_tuner(self, on: bool) -> None:
         """Switch the tuner off at once; ask before it is switched on."""
         request = _control("AI tuner " + ("on" if on else "off"), TUNER_MODE, float(TunerMode.ON if on else TunerMode.OFF))
-        if not on:
-            self._send(request)
-            return
         text = "The AI tuner will change parameters within the guard's limits. Every change is shown and can be undone."
-        self._ask("SWITCH THE AI TUNER ON", text, "SWITCH ON", lambda: self._send(request))
+        self._send_or_ask(request, on, "SWITCH THE AI TUNER ON", text, "SWITCH ON")
 
     def toggle_tuner(self) -> None:
         """Turn the tuner on or off."""
@@ -109,11 +103,8 @@ class Actions:
     def set_trading(self, on: bool) -> None:
         """Stop new entries at once; ask before they are allowed again."""
         request = _control("new entries " + ("allowed" if on else "paused"), TRADING_ENABLED, float(on))
-        if not on:
-            self._send(request)
-            return
         text = "New positions may be opened again in every symbol that is not paused by itself."
-        self._ask("ALLOW NEW ENTRIES", text, "ALLOW ENTRIES", lambda: self._send(request))
+        self._send_or_ask(request, on, "ALLOW NEW ENTRIES", text, "ALLOW ENTRIES")
 
     def toggle_trading(self) -> None:
         """Pause or allow new entries."""
@@ -214,6 +205,13 @@ class Actions:
 
     def _patch(self, changes: Mapping[int, float], label: str) -> None:
         self._send(Request(label=label, changes=dict(changes), symbol=self._config.symbol_index))
+
+    def _send_or_ask(self, request: Request, ask: bool, title: str, text: str, confirm: str) -> None:
+        """Ask about the direction of a switch that raises risk; do the other at once."""
+        if ask:
+            self._ask(title, text, confirm, lambda: self._send(request))
+        else:
+            self._send(request)
 
     def _ask_if(self, raised: tuple[str, ...], title: str, action: Callable[[], None]) -> None:
         """Ask about what raises risk; do the rest at once."""

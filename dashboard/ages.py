@@ -5,6 +5,8 @@ from __future__ import annotations
 from dashboard.model import Age, Level
 from shared.clock import NS_PER_S
 
+# Amber at 20 s and red at 30 s for what may be quiet for a while: a market, an AI between two decisions. The engine publishes
+# many times a second whatever the market does, and a killed one must be seen as such within 2 s: its limits are stricter.
 TRADER_LIMITS_S = (2.0, 5.0)
 FEED_LIMITS_S = (20.0, 30.0)
 TUNER_LIMITS_S = (20.0, 30.0)

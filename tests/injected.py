@@ -12,7 +12,6 @@ import threading
 import unicodedata
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +22,7 @@ from shared.clock import SystemClock
 from shared.events import Action, Regime, Source
 from shared.params import PARAMS
 from shared.workspace import Workspace
+from tests.support_llm import answering, message, sending, serving, text_block
 from tests.support_segments import Publisher as Trader
 from tests.support_segments import publishing
 from tuner.advisors.base import Advisor
@@ -212,8 +212,8 @@ class ObedientServer:
     ``cited`` is what it cites then; ``always`` makes it do so whatever the prompt holds: the control.
     """
 
-    def __init__(self, url: str) -> None:
-        self.url = url
+    def __init__(self) -> None:
+        self.url = ""
         self.injection = Injection(kind="reply", text="")
         self.cited: tuple[str, ...] = ()
         self.always = False
@@ -230,36 +230,10 @@ class ObedientServer:
 @contextmanager
 def obedient_server() -> Iterator[ObedientServer]:
     """Run it on loopback."""
-    made: ObedientServer
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            body = json.loads(self.rfile.read(int(self.headers["content-length"])))
-            reply = {
-                "id": "msg_1", "type": "message", "role": "assistant", "model": body["model"], "stop_reason": "end_turn",
-                "stop_sequence": None, "content": [{"type": "text", "text": made.answer(body)}],
-                "usage": {"input_tokens": 1, "output_tokens": 1},
-            }  # fmt: skip
-            data = json.dumps(reply).encode()
-            self.send_response(200)
-            self.send_header("content-type", "application/json")
-            self.send_header("content-length", str(len(data)))
-            self.end_headers()
-            self.wfile.write(data)
-
-        def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the name of the base class
-            """Say nothing."""
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    made = ObedientServer(f"http://127.0.0.1:{server.server_address[1]}")
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-    thread.start()
-    try:
+    made = ObedientServer()
+    with serving(answering(lambda body: sending(message(text_block(made.answer(body)))))) as server:
+        made.url = server.url
         yield made
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
 
 
 def claude(url: str) -> Advisor:
@@ -312,6 +286,5 @@ def _filled(text: str) -> str:
 
 
 def _texts(messages: Sequence[dict[str, Any]]) -> Iterator[str]:
-    for message in messages:
-        content = message["content"]
+    for content in (said["content"] for said in messages):
         yield from [content] if isinstance(content, str) else [block.get("text", "") for block in content]

@@ -8,7 +8,8 @@ import signal
 import subprocess
 import sys
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +34,18 @@ def command(module: str, arguments: tuple[str, ...]) -> list[str]:
     """Return the command line of a program; a trader begins with the controls the markets are written for."""
     given = [part for control in WRITTEN_FOR for part in ("--control", control)] if module == "trader.cli" else []
     return [sys.executable, "-m", module, *given, *arguments]
+
+
+@contextmanager
+def simulator(home: Path, *arguments: str) -> Iterator[int]:
+    """Run ``trader_sim`` by itself, as fast as it goes unless told otherwise; yield its port."""
+    whole = command("trader.simulator.cli", ("--json", "--speed", "max", *arguments))
+    with subprocess.Popen(whole, stdout=subprocess.PIPE, env=os.environ | {"TRADER_HOME": str(home)}) as process:
+        assert process.stdout is not None
+        try:
+            yield int(json.loads(process.stdout.readline())["port"])
+        finally:
+            process.terminate()
 
 
 class System:
@@ -88,12 +101,13 @@ class System:
 
     def trader(self, *arguments: str) -> tuple[subprocess.Popen[bytes], Workspace]:
         """Start a trader on the simulator and wait until it can be attached to."""
-        before = self._epoch()
+        before = self.epoch()
         process = self.start("trader.cli", "--paper", "--venue", "sim", "-v", *arguments)
-        self.until(lambda: self._epoch() not in (before, 0), process)
+        self.until(lambda: self.epoch() not in (before, 0), process)
         return process, Workspace(self.instance, SystemClock())
 
-    def _epoch(self) -> int:
+    def epoch(self) -> int:
+        """Return which life of the trader the segments are of; 0 without any."""
         try:
             workspace = Workspace(self.instance, SystemClock(), require_alive=False)
         except NotRunning:

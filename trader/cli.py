@@ -74,7 +74,7 @@ def main(
     verbose: bool,
     as_json: bool,
 ) -> None:
-    r"""Run the trader: stream market data, trade on paper or live, obey the tuner and the human.
+    """Run the trader: stream market data, trade on paper or live, obey the tuner and the human.
 
     \b
     trader --paper                       real Binance data, paper money
@@ -83,7 +83,7 @@ def main(
     trader --paper --venue sim --replay recordings/ --speed max
     trader --paper --venue replay --session NAME --speed max
     trader --live --i-accept-real-orders real orders on the test network; keys from the environment
-    """
+    """  # noqa: D301 - \b is for click: it keeps these lines as they are
     with exit_codes():
         if paper == live:
             raise click.UsageError("--paper: was not given alone, expected either --paper or --live")

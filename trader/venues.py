@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from shared.clock import Clock
 from shared.errors import UsageError
@@ -17,10 +16,9 @@ from trader.feeds.kept import KeptFeed, parse_speed
 from trader.feeds.raw import RawRecorder
 from trader.feeds.several import Maker, SeveralFeed
 from trader.feeds.stats import FeedStats
+from trader.feeds.streaming import Sink
 from trader.settings import HYPERLIQUID, Settings, default_symbols
 from trader.simulated import OwnedSimulator, SimulatorInfo, running_simulator, start_simulator
-
-Sink = Callable[[npt.NDArray[np.void]], None]
 
 
 class Venue:

@@ -13,6 +13,7 @@ import tempfile
 import time
 from itertools import cycle, islice
 from pathlib import Path
+from typing import Any
 
 import click
 from rich.console import Console
@@ -66,7 +67,7 @@ def _sort(frame: bytes, frames: dict[str, list[bytes]]) -> None:
 
 
 def own_cost_ns(kind: str, frames: list[bytes], snapshot: bytes) -> float:
-    """Return the nanoseconds a frame takes in the handler, rows given out after each as the feed does."""
+    """Return the nanoseconds a frame takes in this handler, its book in step."""
     trade_stream = "aggTrade" if kind == "aggTrade" else "trade"
     handler = BinanceHandler("usdm", [SYMBOL], trade_stream, ManualClock(), FeedStats())
     if kind == "depth":
@@ -74,6 +75,11 @@ def own_cost_ns(kind: str, frames: list[bytes], snapshot: bytes) -> float:
         handler.on_snapshot(SYMBOL, snapshot)
         handler.take()
         frames = frames[1:]
+    return frame_ns(handler, frames)
+
+
+def frame_ns(handler: Any, frames: list[bytes]) -> float:
+    """Return the nanoseconds a frame takes in a handler, rows given out after each as the feed does."""
     begun_ns = time.process_time_ns()
     for frame in frames:
         handler.on_frame(frame)
@@ -81,16 +87,21 @@ def own_cost_ns(kind: str, frames: list[bytes], snapshot: bytes) -> float:
     return (time.process_time_ns() - begun_ns) / len(frames)
 
 
+def ask_peers(python: str, script: Path, frames: dict[str, list[bytes]]) -> Any:
+    """Return what a script of other clients, run by the interpreter of their environment, prints of these frames."""
+    with tempfile.NamedTemporaryFile("w", suffix=".json") as file:
+        json.dump({kind: [line.decode() for line in lines] for kind, lines in frames.items()}, file)
+        file.flush()
+        answer = subprocess.run([python, str(script), file.name], check=True, capture_output=True, text=True)
+    return json.loads(answer.stdout)
+
+
 @click.command()
 @click.argument("python")
 def main(*, python: str) -> None:
     """Print the table; PYTHON is the interpreter of an environment with ccxt and cryptofeed."""
     frames = recorded_frames()
-    with tempfile.NamedTemporaryFile("w", suffix=".json") as file:
-        json.dump({kind: [line.decode() for line in lines] for kind, lines in frames.items()}, file)
-        file.flush()
-        answer = subprocess.run([python, str(PEERS), file.name], check=True, capture_output=True, text=True)
-    peers: dict[str, dict[str, float]] = json.loads(answer.stdout)
+    peers: dict[str, dict[str, float]] = ask_peers(python, PEERS, frames)
     (snapshot,) = frames.pop("snapshot")
     table = Table("frame", "frames", "this handler µs", *(f"{name} µs" for name in peers), *(f"× {name}" for name in peers))
     for kind, lines in frames.items():

@@ -6,10 +6,7 @@ Processor time, best of five rounds each: a busy machine disturbs that least. cr
 
 from __future__ import annotations
 
-import json
-import subprocess
-import tempfile
-import time
+from functools import partial
 from pathlib import Path
 
 import click
@@ -17,6 +14,7 @@ from rich.console import Console
 from rich.table import Table
 
 from shared.clock import ManualClock
+from tests.bench.feed_cost import ROUNDS, ask_peers, frame_ns
 from tests.chaos.fuzz_hyperliquid import COINS, DATA, TABLES
 from trader.feeds.hyperliquid.handler import HyperliquidHandler
 from trader.feeds.hyperliquid.venue import endpoints
@@ -25,7 +23,6 @@ from trader.simulator.hyperliquid.flow import Flow
 from trader.simulator.hyperliquid.recorder import RecordedOrigin
 from trader.simulator.hyperliquid.wire import encode, message
 
-ROUNDS = 5
 MOST = 3_000  # frames of a kind
 KINDS = ("l2Book", "bbo", "trades", "candle", "activeAssetCtx")
 PEERS = Path(__file__).with_name("feed_peers_hyperliquid.py")
@@ -45,29 +42,16 @@ def recorded_frames() -> dict[str, list[bytes]]:
     return {kind: lines[:MOST] for kind, lines in frames.items()}
 
 
-def own_cost_ns(frames: list[bytes]) -> float:
-    """Return the nanoseconds a frame takes in the handler, rows given out after each as the feed does."""
-    handler = HyperliquidHandler(COINS, endpoints(), ManualClock(), FeedStats())
-    begun_ns = time.process_time_ns()
-    for frame in frames:
-        handler.on_frame(frame)
-        handler.take()
-    return (time.process_time_ns() - begun_ns) / len(frames)
-
-
 @click.command()
 @click.argument("python")
 def main(*, python: str) -> None:
     """Print the table; PYTHON is the interpreter of an environment with ccxt."""
     frames = recorded_frames()
-    with tempfile.NamedTemporaryFile("w", suffix=".json") as file:
-        json.dump({kind: [line.decode() for line in lines] for kind, lines in frames.items()}, file)
-        file.flush()
-        answer = subprocess.run([python, str(PEERS), file.name], check=True, capture_output=True, text=True)
-    peers: dict[str, float] = json.loads(answer.stdout)
+    peers: dict[str, float] = ask_peers(python, PEERS, frames)
+    handler = partial(HyperliquidHandler, COINS, endpoints(), ManualClock(), FeedStats())
     table = Table("frame", "frames", "bytes", "this handler µs", "ccxt.pro µs", "× ccxt.pro")
     for kind, lines in frames.items():
-        own, size = min(own_cost_ns(lines) for _ in range(ROUNDS)), sum(map(len, lines)) // max(len(lines), 1)
+        own, size = min(frame_ns(handler(), lines) for _ in range(ROUNDS)), sum(map(len, lines)) // max(len(lines), 1)
         theirs = [f"{peers[kind] / 1e3:.2f}", f"{peers[kind] / own:.1f}"] if kind in peers else ["-", "-"]
         table.add_row(kind, f"{len(lines):,}", f"{size:,}", f"{own / 1e3:.2f}", *theirs)
     Console(width=110).print(table)

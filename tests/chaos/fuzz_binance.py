@@ -2,16 +2,13 @@
 
 ``python -m tests.chaos.fuzz_binance --frames 1000000``. The frames are recorded ones in their order (generated ones where
 there is no recording); every second one is damaged. The rest keeps the books alive, so that damage meets books in step. Snapshots
-come from a book that was never damaged, and are damaged themselves now and then. Allowed is a FeedError that names field, value
-and what was expected; never anything else, never a number the engine may not have, never a crossed book that the engine believes.
+come from a book that was never damaged, and are damaged themselves now and then. What is allowed: :mod:`tests.chaos.fuzzing`.
 """
 
 from __future__ import annotations
 
 import gzip
 import json
-import re
-from collections import Counter
 from collections.abc import Callable, Iterator
 from itertools import chain, cycle, islice
 from pathlib import Path
@@ -20,21 +17,18 @@ from typing import Any
 import click
 import msgspec
 import numpy as np
-from rich.console import Console
-from rich.table import Table
+import numpy.typing as npt
 
-from shared.clock import NS_PER_MS, ManualClock, SystemClock
+from shared.clock import NS_PER_MS, SystemClock
 from shared.errors import FeedError
 from shared.paths import project_root
 from tests.chaos.damage import ByteDamage
-from trader.engine.engine import Engine
-from trader.engine.state import new_state
+from tests.chaos.fuzzing import Fuzz, Outcome, print_outcomes
+from trader.engine.inputs import InputKind
 from trader.engine.warmup import warm_up
 from trader.feeds.binance.handler import BinanceHandler
 from trader.feeds.binance.messages import read_envelope
 from trader.feeds.binance.venue import Market
-from trader.feeds.stats import FeedStats
-from trader.market.book import is_crossed
 from trader.simulator.generated import GeneratedSource
 from trader.simulator.recorded_book import DepthSnapshot, DepthUpdate, RecordedBook
 from trader.simulator.source import Frame
@@ -45,28 +39,10 @@ RECORDED = {"spot": "binance_spot_raw_ws_2024", "usdm": "binance_usdm_raw_ws_202
 SINGLE = "binance_wire_frames_2026"
 SOURCE_FRAMES = 20_000  # of a recording, played again and again; ids then step back, as after a restart of the venue
 SNAPSHOT_EVERY = 40  # frames between two answers to a wish for a snapshot
-DOCUMENTED = re.compile(r"^[\w.\[\] @:']+: was .+, expected .+|^[\w.\[\]]+: was .+, .+", re.DOTALL)
 WEIRD: tuple[Any, ...] = (
     None, True, -1, 0, 1e308, "nan", "inf", "-1", "", "1e400", "0x10", 2**63, -(2**63), 2**64, 10**30, [], {}, [[]], [["1"]],
     [["1", "2", "3"]], [[None, None]], "\ud7ff", "0.00000000", "BTCUSDT", "ETHUSDT", "depthUpdate", "serverShutdown",
 )  # fmt: skip
-
-
-class Outcome(msgspec.Struct):
-    """What a fuzz of one market came to."""
-
-    market: str
-    frames: int = 0
-    mutated: int = 0
-    refused: int = 0
-    rows: int = 0
-    breaks: int = 0
-    crossed_refused: int = 0
-    resyncs: int = 0
-    silently_crossed: int = 0
-    undocumented: list[str] = msgspec.field(default_factory=list)
-    handler_s: float = 0.0
-    total_s: float = 0.0
 
 
 class Mutator(ByteDamage):
@@ -144,28 +120,20 @@ def _recorded(folder: Path) -> Iterator[bytes]:
                 yield frame
 
 
-class Fuzz:
+class BinanceFuzz(Fuzz):
     """One market under fire."""
 
     def __init__(self, market: Market, seed: int) -> None:
-        self._rng = np.random.default_rng(seed)
+        super().__init__(market, 1, seed)
+        self._market = market
         self._mutator = Mutator(self._rng)
-        self._stats = FeedStats()
-        self._clock = ManualClock()
-        self._wall = SystemClock()
         self._handler = BinanceHandler(market, [SYMBOL], "trade", self._clock, self._stats)
-        self._engine = Engine(new_state(1, 100_000.0))
         self._true = RecordedBook()
-        self._last_error = ""
-        self.outcome = Outcome(market)
 
-    def run(self, frames: int) -> Outcome:
-        """Send until ``frames`` have been damaged."""
-        market: Any = self.outcome.market
-        source, _ = source_frames(market)
-        begun_ns = self._wall.monotonic_ns()
+    def _bombard(self, damaged: int) -> None:
+        source, _ = source_frames(self._market)
         for number, frame in enumerate(chain.from_iterable(cycle([source]))):
-            if self.outcome.mutated >= frames:
+            if self.outcome.damaged >= damaged:
                 break
             self._clock.advance(NS_PER_MS)
             if b'"lastUpdateId"' in frame[:40]:
@@ -175,50 +143,19 @@ class Fuzz:
             sent = frame
             if self._rng.random() < 0.5:
                 sent = self._mutator.damage(frame)
-                self.outcome.mutated += 1
+                self.outcome.damaged += 1
             if sent:
                 self._send(sent)
             if number % SNAPSHOT_EVERY == 0 and self._handler.snapshots_wanted():
                 self._snapshot()
-        self._sum_up(begun_ns)
-        return self.outcome
+
+    def _impossible(self, rows: npt.NDArray[np.void]) -> bool:
+        return bool((rows["a"][rows["kind"] <= InputKind.SNAPSHOT] < 0.0).any())
 
     def _follow(self, frame: bytes) -> None:
         """Keep the true book, which snapshots are taken from."""
         if b"@depth@" in frame[:40]:
             self._true.apply(msgspec.json.decode(bytes(read_envelope(frame).data), type=DepthUpdate))
-
-    def _send(self, frame: bytes) -> None:
-        self.outcome.frames += 1
-        begun_ns = self._wall.monotonic_ns()
-        try:
-            self._handler.on_frame(frame)
-            rows = self._handler.take()
-        except Exception as error:  # noqa: BLE001 - that there is none is what is being found out
-            self.outcome.undocumented.append(f"{type(error).__name__}: {error} at {frame[:200]!r}")
-            return
-        self.outcome.handler_s += (self._wall.monotonic_ns() - begun_ns) / 1e9
-        self._check_words()
-        if rows.size:
-            self._believe(rows, frame)
-
-    def _check_words(self) -> None:
-        error = self._stats.last_error
-        if error != self._last_error:
-            self._last_error = error
-            if not DOCUMENTED.match(error):
-                self.outcome.undocumented.append(error)
-
-    def _believe(self, rows: Any, frame: bytes) -> None:
-        """Let the engine take the rows, and look at what it then holds for true."""
-        numbers = np.array([rows[name] for name in "abcd"])
-        if not np.isfinite(numbers).all() or (rows["a"][rows["kind"] <= 4] < 0.0).any():
-            self.outcome.undocumented.append(f"rows {rows[:3]} of {frame[:200]!r}")
-        self.outcome.rows += len(rows)
-        self._engine.process(rows)
-        symbol = self._engine.state[0]["symbols"][0]
-        if symbol["book_valid"] and symbol["sides"]["count"].all() and is_crossed(symbol):
-            self.outcome.silently_crossed += 1
 
     def _snapshot(self) -> None:
         bids, asks = self._true.levels(1000)
@@ -228,22 +165,15 @@ class Fuzz:
         try:
             self._handler.on_snapshot(SYMBOL, body)
         except FeedError as error:
-            if not DOCUMENTED.match(str(error)):
-                self.outcome.undocumented.append(str(error))
+            self._check_words(str(error))
         rows = self._handler.take()
         if rows.size:
             self._believe(rows, body)
 
-    def _sum_up(self, begun_ns: int) -> None:
-        outcome, stats = self.outcome, self._stats
-        outcome.refused, outcome.breaks, outcome.resyncs = stats.bad_messages, stats.chain_breaks, stats.resyncs
-        outcome.crossed_refused = stats.crossed_books
-        outcome.total_s = (self._wall.monotonic_ns() - begun_ns) / 1e9
-
 
 def fuzz(market: Market, frames: int, seed: int = 1) -> Outcome:
     """Send ``frames`` damaged frames of a market, and as many whole ones."""
-    return Fuzz(market, seed).run(frames)
+    return BinanceFuzz(market, seed).run(frames)
 
 
 @click.command()
@@ -251,23 +181,8 @@ def fuzz(market: Market, frames: int, seed: int = 1) -> Outcome:
 @click.option("--seed", default=1, show_default=True)
 def main(*, frames: int, seed: int) -> None:
     """Fuzz the handlers of both markets and print what came of it."""
-    table = Table("market", "frames", "damaged", "refused", "chain breaks", "crossed, refused", "resyncs", "silently crossed",
-                  "undocumented", "handler frames/s", "all s")  # fmt: skip
-    markets: tuple[Market, ...] = ("spot", "usdm")
-    problems: Counter[str] = Counter()
     warm_up(SystemClock(), click.echo)
-    for market in markets:
-        found = fuzz(market, frames, seed)
-        problems.update(found.undocumented)
-        counts = (found.frames, found.mutated, found.refused, found.breaks, found.crossed_refused, found.resyncs,
-                  found.silently_crossed, len(found.undocumented))  # fmt: skip
-        table.add_row(
-            market, *(f"{count:,}" for count in counts), f"{found.frames / found.handler_s:,.0f}", f"{found.total_s:.0f}"
-        )
-    console = Console(width=170)
-    console.print(table)
-    for text, count in problems.most_common(10):
-        console.print(f"{count} × {text}", markup=False)
+    print_outcomes(fuzz("spot", frames, seed), fuzz("usdm", frames, seed))
 
 
 if __name__ == "__main__":

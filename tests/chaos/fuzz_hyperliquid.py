@@ -1,18 +1,14 @@
 """Damaged Hyperliquid frames through the handler and the real engine, and what came of them as a table.
 
 ``python -m tests.chaos.fuzz_hyperliquid --frames 1000000``. The frames are recorded ones (generated ones where there is no
-recording), half of them damaged: bits flipped, cut, joined, fields swapped, dropped, null or absurd, sides exchanged. Allowed is
-an error that names field, value and what was expected; never anything else, never a number the engine may not have, and never a
-crossed book that it believes.
+recording), half of them damaged: bits flipped, cut, joined, fields swapped, dropped, null or absurd, sides exchanged. What is
+allowed: :mod:`tests.chaos.fuzzing`.
 """
 
 from __future__ import annotations
 
 import gzip
 import json
-import re
-import time
-from collections import Counter
 from collections.abc import Callable
 from itertools import cycle, islice
 from typing import Any
@@ -21,20 +17,15 @@ import click
 import msgspec
 import numpy as np
 import numpy.typing as npt
-from rich.console import Console
-from rich.table import Table
 
-from shared.clock import NS_PER_MS, ManualClock, SystemClock
+from shared.clock import NS_PER_MS, SystemClock
 from shared.paths import project_root
 from tests.chaos.damage import ByteDamage
-from trader.engine.engine import Engine
+from tests.chaos.fuzzing import Fuzz, Outcome, print_outcomes
 from trader.engine.inputs import InputKind
-from trader.engine.state import new_state
 from trader.engine.warmup import warm_up
 from trader.feeds.hyperliquid.handler import HyperliquidHandler
 from trader.feeds.hyperliquid.venue import endpoints
-from trader.feeds.stats import FeedStats
-from trader.market.book import is_crossed
 from trader.simulator.hyperliquid.flow import Flow
 from trader.simulator.hyperliquid.generated import GeneratedOrigin
 from trader.simulator.hyperliquid.recorder import RecordedOrigin
@@ -45,26 +36,10 @@ COINS = ("BTC", "ETH", "SOL")
 TABLES, RAW, SINGLE = "hyperliquid_recorder_20250904", "hyperliquid_raw_ws_2025", "hyperliquid_wire_frames_2026"
 SOURCE_FRAMES = 20_000
 CONTROL = ("", "Websocket connection established.", "<html>", '{"channel":"pong"}', '{"channel":"error","data":"no"}')
-DOCUMENTED = re.compile(r"^[\w.\[\] @:']+: was .+", re.DOTALL)
 WEIRD: tuple[Any, ...] = (
     None, True, -1, 0, 1e308, "nan", "-inf", "-1", "", "1e400", "0x10", 2**63, -(2**63), 2**64, 10**30, [], {}, [[]], [[], []],
     [None, None], [{}], "\ud7ff", "0.0", "BTC", "ETH", "btc", "A", "X", "l2Book", "trades", "1" * 400,
 )  # fmt: skip
-
-
-class Outcome(msgspec.Struct):
-    """What a fuzz came to."""
-
-    frames: int = 0
-    damaged: int = 0
-    refused: int = 0
-    ignored: int = 0
-    rows: int = 0
-    crossed_refused: int = 0
-    silently_crossed: int = 0
-    undocumented: list[str] = msgspec.field(default_factory=list)
-    handler_s: float = 0.0
-    total_s: float = 0.0
 
 
 class Mutator(ByteDamage):
@@ -178,24 +153,16 @@ def _said(flow: Flow, count: int) -> list[bytes]:
     return [frame(item) for item in islice(flow.items(), count) if item.channel]
 
 
-class Fuzz:
+class HyperliquidFuzz(Fuzz):
     """The handler under fire."""
 
     def __init__(self, seed: int) -> None:
-        self._rng = np.random.default_rng(seed)
+        super().__init__("hyperliquid", len(COINS), seed)
         self._mutator = Mutator(self._rng)
-        self._stats = FeedStats()
-        self._clock = ManualClock()
-        self._wall = SystemClock()
         self._handler = HyperliquidHandler(COINS, endpoints(), self._clock, self._stats)
-        self._engine = Engine(new_state(len(COINS), 100_000.0))
-        self._last_error = ""
-        self.outcome = Outcome()
 
-    def run(self, damaged: int) -> Outcome:
-        """Send until ``damaged`` frames have been damaged."""
+    def _bombard(self, damaged: int) -> None:
         source, _ = source_frames(min(SOURCE_FRAMES, damaged))
-        begun_ns = self._wall.monotonic_ns()
         number = 0
         while self.outcome.damaged < damaged:
             frame = source[number % len(source)]
@@ -209,46 +176,20 @@ class Fuzz:
                 frame = self._mutator.damage(frame)
                 self.outcome.damaged += 1
             self._send(frame)
-        outcome, stats = self.outcome, self._stats
-        outcome.refused, outcome.ignored, outcome.crossed_refused = stats.bad_messages, stats.unknown_events, stats.crossed_books
-        outcome.total_s = (self._wall.monotonic_ns() - begun_ns) / 1e9
-        return outcome
-
-    def _send(self, frame: bytes) -> None:
-        self.outcome.frames += 1
-        begun_ns = time.process_time_ns()  # other programs on the machine are none of the handler's cost
-        try:
-            self._handler.on_frame(frame)
-            rows = self._handler.take()
-        except Exception as error:  # noqa: BLE001 - that there is none is what is being found out
-            self.outcome.undocumented.append(f"{type(error).__name__}: {error} at {frame[:200]!r}")
-            return
-        self.outcome.handler_s += (time.process_time_ns() - begun_ns) / 1e9
-        if self._stats.last_error != self._last_error:
-            self._last_error = self._stats.last_error
-            if not DOCUMENTED.match(self._last_error):
-                self.outcome.undocumented.append(self._last_error)
-        if rows.size:
-            self._believe(rows, frame)
 
     def _believe(self, rows: npt.NDArray[np.void], frame: bytes) -> None:
-        """Let the engine take the rows, and look at what it then holds for true."""
-        self.outcome.rows += len(rows)
-        numbers = np.array([rows[name] for name in "abcd"])
-        prices = rows["a"][rows["kind"] <= InputKind.SNAPSHOT]
-        if not np.isfinite(numbers).all() or (prices <= 0.0).any() or (rows["symbol"] >= len(COINS)).any() > (len(rows) == 1):
-            self.outcome.undocumented.append(f"rows {rows[:3]} of {frame[:200]!r}")
         quotes = rows[rows["kind"] == InputKind.QUOTE]
         self.outcome.silently_crossed += int((quotes["a"] >= quotes["c"]).sum())
-        self._engine.process(rows)
-        for symbol in self._engine.state[0]["symbols"][: len(COINS)]:
-            if symbol["book_valid"] and is_crossed(symbol):  # an empty side is nothing to trade on either
-                self.outcome.silently_crossed += 1
+        super()._believe(rows, frame)
+
+    def _impossible(self, rows: npt.NDArray[np.void]) -> bool:
+        prices = rows["a"][rows["kind"] <= InputKind.SNAPSHOT]
+        return bool((prices <= 0.0).any() or (rows["symbol"] >= len(COINS)).any() > (len(rows) == 1))
 
 
 def fuzz(damaged: int, seed: int = 1) -> Outcome:
     """Send ``damaged`` damaged frames, and about as many whole ones."""
-    return Fuzz(seed).run(damaged)
+    return HyperliquidFuzz(seed).run(damaged)
 
 
 @click.command()
@@ -257,18 +198,7 @@ def fuzz(damaged: int, seed: int = 1) -> Outcome:
 def main(*, frames: int, seed: int) -> None:
     """Fuzz the handler and print what came of it."""
     warm_up(SystemClock(), click.echo)
-    found = fuzz(frames, seed)
-    table = Table("frames", "damaged", "refused", "unknown, ignored", "input rows", "crossed, refused", "silently crossed",
-                  "undocumented", "handler frames/CPU s", "all s")  # fmt: skip
-    counts = (found.frames, found.damaged, found.refused, found.ignored, found.rows, found.crossed_refused,
-              found.silently_crossed, len(found.undocumented))  # fmt: skip
-    table.add_row(*(f"{count:,}" for count in counts), f"{found.frames / found.handler_s:,.0f}", f"{found.total_s:.0f}")
-    console = Console(width=170)
-    console.print(table)
-    for text, count in Counter(found.undocumented).most_common(10):
-        console.print(f"{count} × {text}", markup=False)
-    if found.undocumented or found.silently_crossed:
-        raise SystemExit(1)
+    print_outcomes(fuzz(frames, seed))
 
 
 if __name__ == "__main__":

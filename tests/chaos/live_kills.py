@@ -24,7 +24,6 @@ import msgspec
 import numpy as np
 
 from shared.clock import SystemClock
-from shared.errors import NotRunning
 from shared.events import CommandKind, Source
 from shared.workspace import Workspace
 from tests.processes import System
@@ -149,22 +148,13 @@ class Chaos:
         self._simulator = system.simulator(*market, "--accounts", str(accounts), "--faults", str(faults))
 
     def _start_trader(self) -> None:
-        system, before = self._system, self._epoch()
+        system, before = self._system, self._system.epoch()
         began = time.monotonic()
         self._trader = system.start("trader.cli", *LIVE, "--capital", str(CAPITAL_USD))
-        system.until(lambda: self._epoch() not in (before, 0), self._trader, RECOVER_S)
+        system.until(lambda: system.epoch() not in (before, 0), self._trader, RECOVER_S)
         self._workspace = Workspace(system.instance, SystemClock())
         system.until(lambda: self._view("reconciled"), self._trader, RECOVER_S)
         self.outcome.longest_recovery_s = max(self.outcome.longest_recovery_s, time.monotonic() - began)
-
-    def _epoch(self) -> int:
-        try:
-            workspace = Workspace(self._system.instance, SystemClock(), require_alive=False)
-        except NotRunning:
-            return 0
-        epoch = workspace.epoch
-        workspace.close()
-        return epoch
 
     def _view(self, name: str) -> Any:
         return self._workspace.portfolio()[name]

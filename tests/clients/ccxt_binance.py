@@ -10,6 +10,7 @@ from typing import Any
 import ccxt
 import ccxt.pro
 
+from tests.clients.ccxt_stream import stream
 from tests.clients.report import KEY, SECRET, Report
 
 
@@ -72,37 +73,20 @@ def rest(port: int, market: str) -> int:
     return report.failed
 
 
-async def stream(port: int, market: str) -> int:
+async def streams(port: int, market: str) -> int:
     """Make the WebSocket calls."""
-    report = Report(f"ccxt {market} WebSocket")
     keys = {"apiKey": KEY, "secret": SECRET}
     exchange = pointed(ccxt.pro.binance(keys) if market == "spot" else ccxt.pro.binanceusdm(keys), port, market)
     symbol = "BTC/USDT" if market == "spot" else "BTC/USDT:USDT"
-    try:
-        await exchange.load_markets()
-        await report.await_(
-            "order book", lambda: soon(exchange.watch_order_book(symbol)), lambda b: b["bids"][0][0] < b["asks"][0][0]
-        )
-        await report.await_("trades", lambda: soon(exchange.watch_trades(symbol)), lambda rows: len(rows) > 0)
-        waiting = {
-            "user stream: orders": asyncio.create_task(exchange.watch_orders(symbol)),
-            "user stream: trades": asyncio.create_task(exchange.watch_my_trades(symbol)),
-            "user stream: balance": asyncio.create_task(exchange.watch_balance()),
-        }
-        await asyncio.sleep(1.5)
-        await report.await_("create over WebSocket API", lambda: soon(exchange.create_order_ws(symbol, "market", "buy", 0.01)))
-        for call, task in waiting.items():
-            await report.await_(call, partial(soon, task))
-    finally:
-        await exchange.close()
-    return report.failed
-
-
-async def soon(awaitable: Any) -> Any:
-    """Wait ten seconds at most."""
-    return await asyncio.wait_for(awaitable, 10)
+    own = {
+        "orders": partial(exchange.watch_orders, symbol),
+        "trades": partial(exchange.watch_my_trades, symbol),
+        "balance": exchange.watch_balance,
+    }
+    create = partial(exchange.create_order_ws, symbol, "market", "buy", 0.01)
+    return await stream(Report(f"ccxt {market} WebSocket"), exchange, symbol, own, "create over WebSocket API", create)
 
 
 if __name__ == "__main__":
     chosen_port, chosen = int(sys.argv[1]), sys.argv[2]
-    sys.exit(rest(chosen_port, chosen) + asyncio.run(stream(chosen_port, chosen)))
+    sys.exit(rest(chosen_port, chosen) + asyncio.run(streams(chosen_port, chosen)))

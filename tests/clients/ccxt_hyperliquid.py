@@ -10,6 +10,7 @@ from typing import Any
 import ccxt
 import ccxt.pro
 
+from tests.clients.ccxt_stream import stream
 from tests.clients.report import WALLET, WALLET_KEY, Report
 
 _SYMBOL = "BTC/USDC:USDC"
@@ -60,34 +61,17 @@ def rest(port: int) -> int:
     return report.failed
 
 
-async def stream(port: int) -> int:
+async def streams(port: int) -> int:
     """Make the WebSocket calls."""
-    report = Report("ccxt hyperliquid WebSocket")
     exchange = pointed(ccxt.pro.hyperliquid({"walletAddress": WALLET, "privateKey": WALLET_KEY}), port)
-    try:
-        await exchange.load_markets()
-        await report.await_(
-            "order book", lambda: soon(exchange.watch_order_book(_SYMBOL)), lambda b: b["bids"][0][0] < b["asks"][0][0]
-        )
-        await report.await_("trades", lambda: soon(exchange.watch_trades(_SYMBOL)), lambda rows: len(rows) > 0)
-        waiting = {
-            "user stream: orders": asyncio.create_task(exchange.watch_orders(_SYMBOL)),
-            "user stream: trades": asyncio.create_task(exchange.watch_my_trades(_SYMBOL)),
-        }
-        await asyncio.sleep(1.5)
+    own = {"orders": partial(exchange.watch_orders, _SYMBOL), "trades": partial(exchange.watch_my_trades, _SYMBOL)}
+
+    def create() -> Any:
         ask = exchange.orderbooks[_SYMBOL]["asks"][0][0]
-        await report.await_("create", lambda: soon(exchange.create_order(_SYMBOL, "market", "buy", 0.01, ask)))
-        for call, task in waiting.items():
-            await report.await_(call, partial(soon, task))
-    finally:
-        await exchange.close()
-    return report.failed
+        return exchange.create_order(_SYMBOL, "market", "buy", 0.01, ask)
 
-
-async def soon(awaitable: Any) -> Any:
-    """Wait ten seconds at most."""
-    return await asyncio.wait_for(awaitable, 10)
+    return await stream(Report("ccxt hyperliquid WebSocket"), exchange, _SYMBOL, own, "create", create)
 
 
 if __name__ == "__main__":
-    sys.exit(rest(int(sys.argv[1])) + asyncio.run(stream(int(sys.argv[1]))))
+    sys.exit(rest(int(sys.argv[1])) + asyncio.run(streams(int(sys.argv[1]))))

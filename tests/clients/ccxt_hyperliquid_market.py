@@ -9,18 +9,11 @@ from typing import Any
 import ccxt
 import ccxt.pro
 
+from tests.clients.ccxt_hyperliquid import pointed
 from tests.clients.report import Report
 
 BTC, ETH = "BTC/USDC:USDC", "ETH/USDC:USDC"
 _WAIT_S = 10.0
-
-
-def pointed(exchange: Any, port: int) -> Any:
-    """Point a ccxt exchange at loopback."""
-    exchange.urls["api"].update({"public": f"http://127.0.0.1:{port}", "private": f"http://127.0.0.1:{port}"})
-    exchange.urls["api"]["ws"] = {"public": f"ws://127.0.0.1:{port}/ws"}
-    exchange.enableRateLimit = False
-    return exchange
 
 
 def rest(port: int) -> int:

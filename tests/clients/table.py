@@ -7,7 +7,6 @@ missing are left out. Leaves with the number of calls that did not do as they sh
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 import tempfile
@@ -19,6 +18,7 @@ from rich.console import Console
 from rich.table import Table
 
 from tests.clients.report import KEY, SECRET, WALLET
+from tests.processes import simulator
 
 # environment ("" is this one), module, markets
 CLIENTS = (
@@ -39,23 +39,18 @@ def exchange(market: str, folder: Path) -> Iterator[int]:
     accounts = folder / "accounts.json"
     accounts.write_text(json.dumps({"accounts": [_ACCOUNT]}))
     accounts.chmod(0o600)
-    command = [sys.executable, "-m", "trader.simulator.cli", "--market", market, "--accounts", str(accounts), "--json"]
-    symbols = ["--symbols", "BTC" if market == "hyperliquid" else "BTCUSDT", "--instance", f"clients{os.getpid()}"]
-    with subprocess.Popen([*command, *symbols], stdout=subprocess.PIPE) as process:
-        assert process.stdout is not None
-        try:
-            yield int(json.loads(process.stdout.readline())["port"])
-        finally:
-            process.terminate()
+    symbols = "BTC" if market == "hyperliquid" else "BTCUSDT"
+    with simulator(folder, "--speed", "1", "--market", market, "--symbols", symbols, "--accounts", str(accounts)) as port:
+        yield port
 
 
-def run(python: str, module: str, port: int, market: str) -> list[dict[str, str]]:
+def run(python: str, module: str, port: int, *market: str) -> list[dict[str, str]]:
     """Run one client script; return what it told."""
-    command = [python, "-m", f"tests.clients.{module}", str(port), market]
+    command = [python, "-m", f"tests.clients.{module}", str(port), *market]
     ended = subprocess.run(command, capture_output=True, text=True, timeout=_LONGEST_S, check=False)
     rows = [json.loads(line) for line in ended.stdout.splitlines() if line.startswith('{"client"')]
     if ended.returncode and not any(row["result"] != "ok" for row in rows):
-        rows.append({"client": f"{module} {market}", "call": "script", "result": "FAILED", "detail": ended.stderr[-400:]})
+        rows.append({"client": " ".join((module, *market)), "call": "script", "result": "FAILED", "detail": ended.stderr[-400:]})
     return rows
 
 
@@ -86,14 +81,18 @@ def main(environments: Path, *wanted: str) -> int:
         for market in markets if python.exists() else ():
             with tempfile.TemporaryDirectory() as folder, exchange(market, Path(folder)) as port:
                 rows += run(str(python), module, port, market)
+    return told(pivot(rows), rows)
+
+
+def told(table: Table, rows: list[dict[str, str]]) -> int:
+    """Print the table and what did not do as it should; return how many did not."""
     console = Console(width=150)
-    console.print(pivot(rows))
-    for row in rows:
-        if row["result"] != "ok":
-            console.print(f"{row['client']}, {row['call']}: {row['result']}: {row['detail']}", markup=False)
-    failed = sum(row["result"] != "ok" for row in rows)
-    console.print(f"{len(rows)} calls, {failed} not as they should be")
-    return failed
+    console.print(table)
+    wrong = [row for row in rows if row["result"] != "ok"]
+    for row in wrong:
+        console.print(f"{row['client']}, {row['call']}: {row['result']}: {row['detail']}", markup=False)
+    console.print(f"{len(rows)} calls, {len(wrong)} not as they should be")
+    return len(wrong)
 
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 import numpy as np
 import numpy.typing as npt
-from Xlib import X, display
+from Xlib import X, Xutil, display
 from Xlib.ext import xtest
 
 from tests.support import eventually
@@ -112,6 +112,17 @@ class App:
         self._x.sync()
         frame = self.last().get("frame", 0)
         self.wait_until(lambda: self.last().get("frame", 0) >= frame + count)
+
+    def minimise(self, *, on: bool = True) -> None:
+        """Minimise the window or bring it back, by what a window manager does then: WM_STATE says so, and it is (un)mapped."""
+        assert self._process is not None
+        pid, state = self._x.intern_atom("_NET_WM_PID"), self._x.intern_atom("WM_STATE")
+        windows = self._x.screen().root.query_tree().children
+        owners = [window.get_full_property(pid, X.AnyPropertyType) for window in windows]
+        (window,) = (w for w, owner in zip(windows, owners, strict=True) if owner and owner.value[0] == self._process.pid)
+        window.change_property(state, state, 32, [Xutil.IconicState if on else Xutil.NormalState, X.NONE])
+        (window.unmap if on else window.map)()
+        self._x.sync()
 
     def pixels(self) -> npt.NDArray[np.uint8]:
         """Return the screen, shape (height, width, 3), RGB."""

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from Xlib import XK
 
-from shared.clock import SystemClock
+from shared.clock import NS_PER_S, SystemClock
 from shared.events import EventKind, Reason, Source
 from shared.params import CONTROLS, PARAMS, index_of
 from shared.wishes import Wish
@@ -140,6 +140,20 @@ def test_a_slider_and_apply_reach_the_trader(desk: Desk) -> None:
     row = desk.workspace.symbol_rows[0]
     applied, refused = row.value(index_of(PARAMS, "max_position_pct")) < 5.0, "refused" in str(app.value("message"))
     assert applied is not refused, "what the window says is what the trader did"
+
+
+def test_minimised_it_draws_nothing_while_the_trader_goes_on_and_back_it_shows_what_happened(desk: Desk) -> None:
+    app, target = desk.app, float(desk.workspace.symbol_rows[0].value(TARGET))
+    app.minimise()
+    before = desk.workspace.portfolio()
+    eventually(lambda: int(desk.workspace.portfolio()["input_seq"]) > int(before["input_seq"]) + 500)
+    assert desk.as_the_ai(target_pct=target + 0.1) is Reason.NONE
+    frame = app.last()["frame"]
+    eventually(lambda: int(desk.workspace.portfolio()["published_ns"]) > int(before["published_ns"]) + 3 * NS_PER_S)
+    assert app.last()["frame"] == frame
+    app.minimise(on=False)
+    app.wait_until(lambda: f"{target:.2f}→{target + 0.1:.2f} AI" in str(app.value("applied_target_pct")))
+    assert "RUNNING" in app.value("state")
 
 
 def test_a_dead_trader_is_shown_within_two_seconds_and_its_figures_are_not_live(desk: Desk) -> None:

@@ -12,7 +12,7 @@ import numpy.typing as npt
 import pytest
 
 from shared.clock import ManualClock, SystemClock
-from tests.integration.test_feeds_simulator import simulator
+from tests.processes import simulator
 from tests.support import eventually
 from trader.engine.inputs import FIRST, InputKind
 from trader.feeds.binance.feed import BinanceFeed

@@ -3,13 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import hashlib
-import json
-import os
-import subprocess
-import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +12,7 @@ import pytest
 
 from shared.clock import SystemClock
 from shared.errors import UsageError
+from tests.processes import simulator
 from tests.support import eventually, recorded
 from trader.engine.inputs import FIRST, InputKind
 from trader.feeds.binance.feed import BinanceFeed
@@ -25,22 +20,6 @@ from trader.feeds.binance.venue import Market, loopback
 from trader.feeds.stats import FeedStats
 
 pytestmark = pytest.mark.recorded
-
-
-@contextlib.contextmanager
-def simulator(home: Path, *arguments: str) -> Iterator[int]:
-    """Run ``trader_sim`` and yield its port."""
-    with subprocess.Popen(
-        [sys.executable, "-c", "from trader.simulator.cli import main; main()", "--json", "--speed", "max", *arguments],
-        stdout=subprocess.PIPE,
-        text=True,
-        env={**os.environ, "TRADER_HOME": str(home)},
-    ) as process:
-        assert process.stdout is not None
-        try:
-            yield int(json.loads(process.stdout.readline())["port"])
-        finally:
-            process.terminate()
 
 
 def feed_of(market: Market, port: int, symbols: list[str], batches: list[npt.NDArray[np.void]], stats: FeedStats) -> BinanceFeed:
@@ -138,7 +117,7 @@ def test_an_announced_shutdown_of_the_simulator_costs_nothing(market: Market, tm
             clock=SystemClock(), rng=np.random.default_rng(1), stats=stats, sink=batches.append,
         )  # fmt: skip
         running = asyncio.create_task(feed.run())
-        await asyncio.to_thread(eventually, lambda: stats.planned_changes >= 2)
+        await asyncio.to_thread(eventually, lambda: stats.planned_changes >= 2, 30.0)
         rows = np.concatenate(batches)  # before the end: that is a disconnect
         running.cancel()
         await asyncio.gather(running, return_exceptions=True)

@@ -5,14 +5,13 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-import pytest
+from tests.clients.hyperliquid_market_table import MARKET
+from tests.clients.table import run
+from tests.processes import simulator
 
-from tests.clients.hyperliquid_market_table import exchange, run
 
-
-def test_ccxt_reads_every_kind_of_market_data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("TRADER_HOME", str(tmp_path))
-    with exchange() as port:
+def test_ccxt_reads_every_kind_of_market_data(tmp_path: Path) -> None:
+    with simulator(tmp_path, *MARKET) as port:
         rows = run(sys.executable, "ccxt_hyperliquid_market", port)
     assert [row for row in rows if row["result"] != "ok"] == []
     assert len(rows) == 15

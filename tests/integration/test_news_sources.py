@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from collections.abc import Callable
+from contextlib import AbstractContextManager, suppress
+from http.server import BaseHTTPRequestHandler
 
 import pytest
 from hypothesis import given, settings
@@ -15,6 +15,8 @@ from hypothesis import strategies as st
 
 from shared.clock import SystemClock
 from shared.errors import FeedError
+from tests import support_llm
+from tests.support_llm import Server
 from tuner.news.desk import Fetched, NewsDesk, Source, feed_source
 from tuner.news.fetch import fetch
 from tuner.news.items import NewsKind
@@ -66,32 +68,9 @@ DOCUMENTS = st.recursive(
 Answer = Callable[[BaseHTTPRequestHandler], None]
 
 
-@contextmanager
-def serving(answer: Answer) -> Iterator[tuple[str, list[bytes]]]:
-    """Run a server on loopback; yields its address and the bodies that were posted."""
-    posted: list[bytes] = []
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            answer(self)
-
-        def do_POST(self) -> None:
-            posted.append(self.rfile.read(int(self.headers["content-length"])))
-            answer(self)
-
-        def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the name of the base class
-            """Say nothing."""
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    server.daemon_threads = True
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{server.server_address[1]}", posted
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
+def serving(answer: Answer) -> AbstractContextManager[Server]:
+    """Run a server on loopback."""
+    return support_llm.serving(lambda handler, _server: answer(handler))
 
 
 def sending(body: bytes, status: int = 200, **headers: str) -> Answer:
@@ -162,11 +141,11 @@ def test_binance_in_both_shapes_and_hyperliquid() -> None:
 
 
 def test_the_desk_asks_all_sources_beside_the_loop_and_tells_each_failure() -> None:
-    with serving(sending(RSS)) as (paper, _), serving(sending(json.dumps(META).encode())) as (venue, posted):
+    with serving(sending(RSS)) as paper, serving(sending(json.dumps(META).encode())) as venue:
         sources = [
-            feed_source(f"{paper}/rss"),
-            Source(name="hyperliquid", url=f"{venue}/info", parse=parse_hyperliquid, body={"type": "meta"}),
-            Source(name="broken", url=f"{paper}/x", parse=parse_binance),
+            feed_source(f"{paper.url}/rss"),
+            Source(name="hyperliquid", url=f"{venue.url}/info", parse=parse_hyperliquid, body={"type": "meta"}),
+            Source(name="broken", url=f"{paper.url}/x", parse=parse_binance),
         ]
         desk = NewsDesk(sources, SystemClock(), SYMBOLS)
         fetched = None
@@ -177,7 +156,7 @@ def test_the_desk_asks_all_sources_beside_the_loop_and_tells_each_failure() -> N
             threading.Event().wait(0.02)
     assert fetched is not None
     assert fetched.errors == ("news from broken: was not JSON, expected a document",)
-    assert json.loads(posted[0]) == {"type": "meta"}
+    assert venue.asked == [{"type": "meta"}]
     assert {(item.kind, item.symbols) for item in desk.items()} >= {(NewsKind.DELISTING, ("LINKUSDT",))}
     assert desk.tick() is None  # the next round is not due
     assert all(item.news_id.startswith("news#") for item in desk.items())
@@ -198,8 +177,8 @@ def test_the_desk_asks_all_sources_beside_the_loop_and_tells_each_failure() -> N
 )
 def test_a_server_that_misbehaves_is_one_clear_error_in_time(answer: Answer, told: str) -> None:
     started = time.monotonic()
-    with serving(answer) as (url, _), pytest.raises(FeedError, match=told):
-        fetch(url, SystemClock(), deadline_s=0.5)
+    with serving(answer) as server, pytest.raises(FeedError, match=told):
+        fetch(server.url, SystemClock(), deadline_s=0.5)
     assert time.monotonic() - started < 8
 
 
@@ -235,8 +214,8 @@ def test_a_bad_round_changes_nothing_that_is_known() -> None:
     good = [("paper", raw) for raw in parse_feed(RSS.replace(b"pubDate", b"x"), "paper")]
     desk.take(Fetched(items=tuple(good)))
     before = desk.items()
-    with serving(sending(BOMB)) as (url, _):
-        bad = NewsDesk([feed_source(url)], SystemClock(), SYMBOLS).fetch()
+    with serving(sending(BOMB)) as server:
+        bad = NewsDesk([feed_source(server.url)], SystemClock(), SYMBOLS).fetch()
     desk.take(bad)
     assert len(bad.errors) == 1
     assert desk.items() == before != ()

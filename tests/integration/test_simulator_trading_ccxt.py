@@ -18,28 +18,23 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 ENTRY = AccountEntry(name="main", key="k", secret="s", balances={"USDT": Decimal(100_000), "BTC": Decimal(1)})  # noqa: S106
-CASES = [("spot", "spot", "BTC/USDT"), ("usdm", "linear", "BTC/USDT:USDT")]
+CASES = [("spot", "BTC/USDT"), ("usdm", "BTC/USDT:USDT")]
 
 
-def client(port: int, market: str, kind: str) -> Any:
+def client(port: int, market: str) -> Any:
     import ccxt
 
-    exchange = (ccxt.binance if market == "spot" else ccxt.binanceusdm)({"apiKey": "k", "secret": "s"})
-    exchange.options |= {"fetchMarkets": {"types": [kind]}, "fetchCurrencies": False}
-    exchange.enableRateLimit = False
-    urls = exchange.urls["api"]
-    for name, url in urls.items():
-        if isinstance(url, str):
-            urls[name] = f"http://127.0.0.1:{port}/" + url.split("/", 3)[3]
-    return exchange
+    from tests.clients.ccxt_binance import pointed
+
+    return pointed((ccxt.binance if market == "spot" else ccxt.binanceusdm)({"apiKey": "k", "secret": "s"}), port, market)
 
 
-def with_client(market: str, kind: str, act: Callable[[Any], None]) -> SimulatorServer:
+def with_client(market: str, act: Callable[[Any], None]) -> SimulatorServer:
     async def scenario() -> SimulatorServer:
         clock = SystemClock()
         source = GeneratedSource(Market(market), ("BTCUSDT",), 5, clock.now_ns())
         async with SimulatorServer(source, ServerOptions(accounts=(ENTRY,)), clock) as server:
-            exchange = client(server.port, market, kind)
+            exchange = client(server.port, market)
             try:
                 await asyncio.to_thread(act, exchange)
             finally:
@@ -49,8 +44,8 @@ def with_client(market: str, kind: str, act: Callable[[Any], None]) -> Simulator
     return asyncio.run(scenario())
 
 
-@pytest.mark.parametrize(("market", "kind", "symbol"), CASES)
-def test_orders_live_and_end_as_ccxt_expects(market: str, kind: str, symbol: str) -> None:
+@pytest.mark.parametrize(("market", "symbol"), CASES)
+def test_orders_live_and_end_as_ccxt_expects(market: str, symbol: str) -> None:
     import ccxt
 
     def act(exchange: Any) -> None:
@@ -73,13 +68,13 @@ def test_orders_live_and_end_as_ccxt_expects(market: str, kind: str, symbol: str
         balance = exchange.fetch_balance()["USDT"]["total"]
         assert balance < 100_000 if market == "usdm" else balance < 99_000
 
-    with_client(market, kind, act)
+    with_client(market, act)
 
 
 def test_a_futures_position_is_stopped_reduced_and_seen() -> None:
     import ccxt
 
-    symbol = CASES[1][2]
+    symbol = CASES[1][1]
 
     def act(exchange: Any) -> None:
         exchange.load_markets()
@@ -98,4 +93,4 @@ def test_a_futures_position_is_stopped_reduced_and_seen() -> None:
         with pytest.raises(ccxt.BaseError, match="-2022"):
             exchange.create_order(symbol, "market", "buy", 0.01, None, {"reduceOnly": True})
 
-    with_client("usdm", "linear", act)
+    with_client("usdm", act)

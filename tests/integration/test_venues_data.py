@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 from shared.clock import SystemClock
 from shared.errors import ConfigError
 from shared.paths import project_root
-from tests.integration.test_feeds_simulator import simulator
+from tests.processes import simulator
 from tests.support import recorded
 from trader.data.cli import main
 from trader.data.dumps import read_dump

@@ -14,14 +14,15 @@ import pytest
 
 from shared.clock import SystemClock
 from shared.errors import UsageError
-from tests.integration.test_feeds_simulator import simulator
+from tests.processes import simulator
 from tests.support import eventually
 from trader.engine.inputs import ALL, Gap, InputKind
 from trader.feeds.binance.feed import BinanceFeed
 from trader.feeds.binance.venue import Market, loopback
 from trader.feeds.connection import SocketLimits
-from trader.feeds.several import Maker, SeveralFeed, Sink
+from trader.feeds.several import Maker, SeveralFeed
 from trader.feeds.stats import FeedStats
+from trader.feeds.streaming import Sink
 
 SYMBOLS = ("BTCUSDT@binance-usdm", "BTCUSDT@binance-spot", "SOLUSDT@binance-usdm", "SOLUSDT@binance-spot")
 QUICK = SocketLimits(first_message_s=2.0, stale_s=2.0, close_s=0.2, backoff_s=0.05, backoff_cap_s=0.2)

@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 
 from shared.paths import project_root
-from tests.integration.test_feeds_simulator import simulator
+from tests.processes import simulator
 
 SYMBOLS = "BTCUSDT@binance-usdm,BTC@hyperliquid"
 

@@ -24,6 +24,8 @@ SYMBOLS = ("BTCUSDT@binance-usdm", "BTC@hyperliquid", "ETH@hyperliquid", "BTCUSD
         ("kPEPE@hyperliquid", "1000PEPE"),
         ("KAS@hyperliquid", "KAS"),
         ("ETHUSDC", "ETH"),
+        ("ETHBTC", "ETHBTC"),
+        ("BTCEUR", "BTCEUR"),
         ("USDT", "USDT"),
     ],
 )
@@ -34,6 +36,7 @@ def test_the_asset_behind_a_name(symbol: str, asset: str) -> None:
 def test_only_what_several_venues_have_gets_a_number() -> None:
     assert asset_numbers(SYMBOLS) == [1, 1, 0, 1, 0]
     assert asset_numbers(("BTCUSDT", "BTCUSDC", "ETHUSDT")) == [0, 0, 0]
+    assert asset_numbers(("BTCUSDC@binance-spot", "BTCEUR@binance-spot", "BTCUSDT@binance-usdm")) == [1, 0, 1]
     assert asset_numbers(("kPEPE@hyperliquid", "ETH@hyperliquid", "1000PEPEUSDT@b", "ETHUSDT@b")) == [1, 2, 1, 2]
 
 

@@ -23,13 +23,13 @@ _MOST_GAPS = 20  # lines of a report
 @click.option("--instance", help="Instance whose folder is used (or TRADER_INSTANCE).")
 @click.pass_context
 def main(context: click.Context, *, folder: Path | None, instance: str | None) -> None:
-    r"""Keep market history as Parquet: public dumps, and candles over REST.
+    """Keep market history as Parquet: public dumps, and candles over REST.
 
     \b
     trader_data import BTCUSDT-1m-2026-06.zip BTCUSDT-aggTrades-2026-06-01.zip
     trader_data fetch --symbols BTCUSDT --from 2026-01-01
     trader_data list
-    """
+    """  # noqa: D301 - \b is for click: it keeps these lines as they are
     context.obj = (folder, instance)
 
 

@@ -19,6 +19,7 @@ from trader.feeds.instruments import Instrument
 from trader.feeds.rows import bar_row, instrument_row
 from trader.feeds.side_by_side import until_the_first_ends
 from trader.feeds.stats import FeedStats
+from trader.feeds.streaming import Sink
 
 HISTORY_MINUTES = 120
 CHECK_S = 0.25  # how often counters are added up
@@ -28,7 +29,6 @@ _MEASURED = ("clock_offset_ms", "clock_round_trip_ms", "feed_lag_ms")
 
 T = TypeVar("T")
 Rows = npt.NDArray[np.void]
-Sink = Callable[[Rows], None]
 
 
 class VenueFeed(Protocol):

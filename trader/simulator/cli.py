@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 
     from trader.simulator.faults.plan import Change
     from trader.simulator.hyperliquid.flow import Flow
-    from trader.simulator.server import ServerOptions
     from trader.simulator.source import Source
 
 
@@ -86,23 +85,15 @@ def main(
         clock = SystemClock()
         source = _open_source(clock, path=path, market=market, symbols=symbols, seed=seed, duration_s=duration)
         from trader.simulator.faults.script import read_script
-        from trader.simulator.server import ServerOptions
         from trader.simulator.trading.accounts_file import read_accounts
 
         accounts = tuple(read_accounts(Path(accounts_path))) if accounts_path else ()
         script = read_script(faults, Path()) if faults else None
-        options = ServerOptions(
-            port,
-            pace,
-            once,
-            accounts=accounts,
-            answer_first=answer_first,
-            faults=script,
-            tell_fault=_tell_fault if as_json else None,
-            lifetime_s=lifetime,
-        )
-        make = partial(_server, source, options, clock, book_every)
-        sys.exit(asyncio.run(_serve(source, make, options, name, with_parent=with_parent, as_json=as_json)))
+        tell = _tell_fault if as_json else None
+        common = {"port": port, "speed": pace, "once": once, "accounts": accounts, "faults": script, "tell_fault": tell}
+        binance = {"answer_first": answer_first, "lifetime_s": lifetime}
+        make = partial(_server, source, clock, common, binance, {"book_every_s": book_every})
+        sys.exit(asyncio.run(_serve(source, make, port, pace, name, with_parent=with_parent, as_json=as_json)))
 
 
 def _tell_fault(change: Change, ns: int) -> None:
@@ -164,30 +155,30 @@ def _open_source(
     return GeneratedSource(Market(market or "usdm"), names, seed, clock.now_ns(), duration_s)
 
 
-def _server(source: Source | Flow, options: ServerOptions, clock: Clock, book_every_s: float) -> Any:
-    """Return the server that speaks the source's protocol."""
+def _server(
+    source: Source | Flow, clock: Clock, common: dict[str, Any], binance: dict[str, Any], hyperliquid: dict[str, Any]
+) -> Any:
+    """Return the server that speaks the source's protocol, with the common options and those of the protocol."""
     from trader.simulator.hyperliquid.flow import Flow
 
     if isinstance(source, Flow):
         from trader.simulator.hyperliquid.server import HyperliquidOptions, HyperliquidServer
 
-        theirs = HyperliquidOptions(
-            options.port,
-            options.speed,
-            options.once,
-            book_every_s=book_every_s,
-            accounts=options.accounts,
-            faults=options.faults,
-            tell_fault=options.tell_fault,
-        )
-        return HyperliquidServer(source, theirs, clock)
-    from trader.simulator.server import SimulatorServer
+        return HyperliquidServer(source, HyperliquidOptions(**common, **hyperliquid), clock)
+    from trader.simulator.server import ServerOptions, SimulatorServer
 
-    return SimulatorServer(source, options, clock)
+    return SimulatorServer(source, ServerOptions(**common, **binance), clock)
 
 
 async def _serve(
-    source: Source | Flow, make: Callable[[], Any], options: ServerOptions, instance: str, *, with_parent: bool, as_json: bool
+    source: Source | Flow,
+    make: Callable[[], Any],
+    port: int,
+    speed: float | None,
+    instance: str,
+    *,
+    with_parent: bool,
+    as_json: bool,
 ) -> int:
     from trader.simulator.presence import announced
     from trader.simulator.server import HOST
@@ -207,7 +198,7 @@ async def _serve(
                 "mode": source.mode,
                 "trades": _trade_stream(source),
             }
-            with announced(instance, facts | {"speed": options.speed or "max"}):
+            with announced(instance, facts | {"speed": speed or "max"}):
                 where = f"{source.mode} {source.market} {','.join(source.specs)} on {HOST}:{server.port}"
                 click.echo(json.dumps({"event": "listening", **facts}) if as_json else f"SIMULATED exchange: {where}")
                 finished = asyncio.create_task(server.finished())
@@ -219,7 +210,7 @@ async def _serve(
                 finished.result()
                 return 0
     except OSError as error:
-        raise ConfigError(f"port: was {options.port}, expected a free port on {HOST} ({error.strerror})") from None
+        raise ConfigError(f"port: was {port}, expected a free port on {HOST} ({error.strerror})") from None
 
 
 def _trade_stream(source: Source | Flow) -> str:

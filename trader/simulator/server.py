@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import http
 from collections import deque
-from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
@@ -22,11 +21,12 @@ from trader.simulator.binance_trading.ws_api import WsApiSession
 from trader.simulator.faults.closing import cut, send_quietly
 from trader.simulator.faults.faulty_source import FaultySource, RunningSource
 from trader.simulator.faults.plan import USER, Change, FaultPlan, Outgoing
-from trader.simulator.faults.script import Fault, Kind, Script
+from trader.simulator.faults.script import Fault, Kind
 from trader.simulator.front import Front
 from trader.simulator.gate import SnapshotGate
 from trader.simulator.http_front import Closable, shared_connection
 from trader.simulator.hub import Hub, Subscriber
+from trader.simulator.options import Options
 from trader.simulator.pacing import Pacer
 from trader.simulator.partial_depth import PartialDepth
 from trader.simulator.protocol import Endpoint, Reply, parse_endpoint
@@ -37,7 +37,6 @@ from trader.simulator.source import Frame, GateMark, Market, Source
 
 if TYPE_CHECKING:
     from shared.clock import Clock
-    from trader.simulator.trading.accounts_file import AccountEntry
 
 HOST = "127.0.0.1"
 # As of 2026-04.
@@ -50,43 +49,25 @@ NOTICE_S = 5.0  # the venue promises none
 _SHUTDOWN = "!serverShutdown"
 
 
-@dataclass(frozen=True, slots=True)
-class ServerOptions:
-    """How a server behaves.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServerOptions(Options):
+    """How a Binance server behaves.
 
     Attributes
     ----------
-    port
-        TCP port on 127.0.0.1; 0 takes a free one.
-    speed
-        Simulated seconds per wall second; None sends as fast as the clients read.
-    once
-        Finish when the flow has ended and every client has left.
     gate_deadline_s
         Longest wait for the REST depth requests, wall seconds.
     start_grace_s
         How long the first subscription without depth waits for one with depth before the flow starts, wall seconds.
-    accounts
-        Who may trade. With accounts a generated flow starts at once and never waits.
     answer_first
         Whether a call's answer leaves before the events it caused; the venue promises neither order, usually events lead.
-    faults
-        What goes wrong, and when.
-    tell_fault
-        Called when a fault begins or ends, with the venue time in ns.
     lifetime_s
         Wall seconds after which a connection is announced to end; it is closed :data:`NOTICE_S` later. None: it may stay.
     """
 
-    port: int = 0
-    speed: float | None = 1.0
-    once: bool = False
     gate_deadline_s: float = 5.0
     start_grace_s: float = 1.0
-    accounts: tuple[AccountEntry, ...] = ()
     answer_first: bool = False
-    faults: Script | None = None
-    tell_fault: Callable[[Change, int], None] | None = None
     lifetime_s: float | None = None
 
 

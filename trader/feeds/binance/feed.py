@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 
 import msgspec
@@ -18,12 +18,11 @@ from trader.feeds.binance.venue import MAX_AGE_S, SIM_STREAM, Endpoints, SocketP
 from trader.feeds.budget import Budget
 from trader.feeds.connection import Socket, SocketLimits
 from trader.feeds.instruments import Instrument
-from trader.feeds.raw import RawRecorder, Recorded
+from trader.feeds.raw import RawRecorder
 from trader.feeds.side_by_side import until_the_first_ends
 from trader.feeds.stats import FeedStats
+from trader.feeds.streaming import Sink, StreamingFeed
 from trader.feeds.venue_clock import VenueClock
-
-Sink = Callable[[npt.NDArray[np.void]], None]
 
 _IDLE_TURN_S = 0.05  # how often the hold is looked at when nothing comes
 _SNAPSHOTS_AT_ONCE = 4
@@ -35,33 +34,7 @@ _CLOCK_FIRST = 4
 _LAG_EVERY_NS = NS_PER_S
 
 
-class _Line:
-    """The receiving end of one socket."""
-
-    def __init__(self, feed: BinanceFeed) -> None:
-        self._feed = feed
-
-    @property
-    def finished(self) -> bool:
-        return self._feed.ended.is_set()
-
-    def on_frame(self, frame: bytes) -> str:
-        stream = self._feed.handler.on_frame(frame)
-        self._feed.deliver()
-        return stream
-
-    def on_connected(self) -> None:
-        pass
-
-    def on_replaced(self) -> None:
-        self._feed.handler.on_replaced()
-
-    def on_disconnected(self) -> None:
-        self._feed.handler.on_disconnected()
-        self._feed.stirred.set()
-
-
-class BinanceFeed:
+class BinanceFeed(StreamingFeed):
     """Streams a market into a sink.
 
     Parameters
@@ -70,27 +43,18 @@ class BinanceFeed:
         Of the venue, or of a simulator.
     symbols
         In the engine's order.
-    clock, rng
-        Time, and the jitter of retries.
-    stats
-        Counters to keep.
     hold
         Hold rows back until all books are in step: see :mod:`trader.feeds.binance.handler`.
-    sink
-        Gets the rows (dtype ``shared.layout.INPUT``, shape (n,)) on the event loop's thread, in order, after each message.
-        What it raises ends :meth:`run`.
-    sim
-        Follow the simulator's time and its end.
-    raw
-        Keeps the frames as they came, and the snapshots between them.
+    clock, rng, stats, sink, sim, limits, raw
+        See :class:`trader.feeds.streaming.StreamingFeed`; a recording has the snapshots between the frames.
 
     Attributes
     ----------
-    ended
-        Set when the simulator has said that nothing more comes, and all of it has been delivered.
     stirred
         To be set when there may be rows that no message brings.
     """
+
+    handler: BinanceHandler
 
     def __init__(
         self,
@@ -106,15 +70,10 @@ class BinanceFeed:
         limits: SocketLimits | None = None,
         raw: RawRecorder | None = None,
     ) -> None:
+        limits = limits or SocketLimits(max_age_s=MAX_AGE_S)
+        super().__init__(clock=clock, rng=rng, stats=stats, sink=sink, sim=sim, limits=limits, raw=raw)
         self._endpoints = endpoints
         self._symbols = [symbol.upper() for symbol in symbols]
-        self._clock = clock
-        self._rng = rng
-        self._stats = stats
-        self._sink = sink
-        self._sim = sim
-        self._raw = raw
-        self._limits = limits or SocketLimits(max_age_s=MAX_AGE_S)
         self._budget = Budget(endpoints.weights.per_min, clock, rng)
         self.venue_clock = VenueClock()
         self._lag_ns = clock.now_ns()
@@ -123,7 +82,6 @@ class BinanceFeed:
         self._in_flight: set[str] = set()
         self._attempts: dict[tuple[str, int], int] = {}  # requests for one start of a symbol's book
         self.handler = BinanceHandler(endpoints.market, self._symbols, endpoints.trade_stream, clock, stats, hold=hold)
-        self.ended = asyncio.Event()
 
     async def instruments(self) -> list[Instrument]:
         """Return the facts of the symbols, in their order.
@@ -151,11 +109,19 @@ class BinanceFeed:
 
     async def run(self) -> None:
         """Stream until the simulator ends or the task is cancelled; without a network, keep trying."""
-        self._stats.sockets_wanted = len(self._endpoints.sockets)
+        self.stats.sockets_wanted = len(self._endpoints.sockets)
         async with BinanceRest(self._endpoints, self._clock, self._rng, self._budget) as rest:
             sockets = [self._socket(plan).run() for plan in self._endpoints.sockets]
             clock = [self._measure_clock(rest)] if self._endpoints.measure_clock else []
             await until_the_first_ends(*sockets, self._keep_books(rest), self._turn(), self.ended.wait(), *clock)
+
+    def on_connected(self) -> None:
+        """Note nothing: a book starts with its snapshot."""
+
+    def on_disconnected(self) -> None:
+        """Note that a connection is gone; :meth:`_turn` delivers it, unless this feed is being ended."""
+        self.handler.on_disconnected()
+        self.stirred.set()
 
     def deliver(self) -> None:
         """Hand what has become known to the sink, and see what is wanted next."""
@@ -173,19 +139,13 @@ class BinanceFeed:
         params = [SIM_STREAM, *streams, *optional] if self._sim else [*streams, *optional]
         # One message for all: it costs one of the few control messages a second, and a simulator starts with all at once.
         subscribe = msgspec.json.encode({"method": "SUBSCRIBE", "params": params, "id": 1}).decode()
-        line = _Line(self)
-        return Socket(
+        return self._connection(
             self._endpoints.ws_url + plan.path,
             [subscribe],
             streams,
-            line if self._raw is None else Recorded(line, self._raw, self._stats),
-            clock=self._clock,
-            rng=self._rng,
-            stats=self._stats,
-            limits=self._limits,
             direct=self._endpoints.direct,
             steady={} if self._sim else plan.steady(self._symbols),
-            on_replaced=None if self._sim else line.on_replaced,
+            on_replaced=None if self._sim else self.handler.on_replaced,
         )
 
     async def _turn(self) -> None:
@@ -202,7 +162,7 @@ class BinanceFeed:
         now_ns = self._clock.now_ns()
         if now_ns - self._lag_ns >= _LAG_EVERY_NS and not self._sim:
             self._lag_ns = now_ns
-            self._stats.feed_lag_ms = self.handler.lag.median_ms(now_ns, self.venue_clock.offset_ms)
+            self.stats.feed_lag_ms = self.handler.lag.median_ms(now_ns, self.venue_clock.offset_ms)
 
     async def _measure_clock(self, rest: BinanceRest) -> None:
         """Ask for the venue's time: a few times at once, then now and then. A question without an answer changes nothing."""
@@ -211,10 +171,10 @@ class BinanceFeed:
             asked += 1
             with suppress(FeedError):
                 known.add(*await rest.time())
-                self._stats.clock_offset_ms, self._stats.clock_round_trip_ms = known.offset_ms, known.round_trip_ms
+                self.stats.clock_offset_ms, self.stats.clock_round_trip_ms = known.offset_ms, known.round_trip_ms
                 alarm = known.alarm(self._endpoints.venue)
                 if alarm and not told:
-                    self._stats.last_error = alarm
+                    self.stats.last_error = alarm
                 told = bool(alarm)
             await asyncio.sleep(_CLOCK_FIRST_S if asked < _CLOCK_FIRST else _CLOCK_S)
 
@@ -243,7 +203,7 @@ class BinanceFeed:
                 self._raw.keep(body)
             self.handler.on_snapshot(symbol, body)
         except FeedError as error:
-            self._stats.failed_fetches += 1
-            self._stats.last_error = str(error)
+            self.stats.failed_fetches += 1
+            self.stats.last_error = str(error)
         self._in_flight.discard(symbol)
         self.stirred.set()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
@@ -17,42 +17,17 @@ from trader.feeds.hyperliquid.handler import HyperliquidHandler
 from trader.feeds.hyperliquid.rest import HyperliquidRest
 from trader.feeds.hyperliquid.venue import BOOK, CONTEXT, PING_EVERY_S, SIM_TIME, USUAL_AGE_MS, Endpoints
 from trader.feeds.instruments import Instrument
-from trader.feeds.raw import RawRecorder, Recorded
+from trader.feeds.raw import RawRecorder
 from trader.feeds.side_by_side import until_the_first_ends
 from trader.feeds.stats import FeedStats
+from trader.feeds.streaming import Sink, StreamingFeed
 from trader.feeds.venue_clock import DataClock, clock_alarm
-
-Sink = Callable[[npt.NDArray[np.void]], None]
 
 _IDLE_TURN_S = 0.25  # how often silence is looked for
 _RETRY_CAP_S = 30.0
 
 
-class _Line:
-    """The receiving end of the socket."""
-
-    def __init__(self, feed: HyperliquidFeed, streams: list[str]) -> None:
-        self._feed = feed
-        self._streams = streams
-
-    @property
-    def finished(self) -> bool:
-        return self._feed.ended.is_set()
-
-    def on_frame(self, frame: bytes) -> str:
-        stream = self._feed.handler.on_frame(frame)
-        self._feed.deliver()
-        return stream
-
-    def on_connected(self) -> None:
-        self._feed.handler.on_connected(self._streams)
-
-    def on_disconnected(self) -> None:
-        self._feed.handler.on_disconnected()
-        self._feed.deliver()
-
-
-class HyperliquidFeed:
+class HyperliquidFeed(StreamingFeed):
     """Streams coins into a sink.
 
     Parameters
@@ -61,23 +36,11 @@ class HyperliquidFeed:
         Of the venue, or of a simulator.
     symbols
         In the engine's order; the case of a name is found out by the name check.
-    clock, rng
-        Time, and the jitter of retries.
-    stats
-        Counters to keep.
-    sink
-        Gets the rows (dtype ``shared.layout.INPUT``, shape (n,)) on the event loop's thread, in order, after each message.
-        What it raises ends :meth:`run`.
-    sim
-        Follow the simulator's time and its end.
-    raw
-        Keeps the frames as they came.
-
-    Attributes
-    ----------
-    ended
-        Set when the simulator has said that nothing more comes, and all of it has been delivered.
+    clock, rng, stats, sink, sim, limits, raw
+        See :class:`trader.feeds.streaming.StreamingFeed`.
     """
+
+    handler: HyperliquidHandler
 
     def __init__(
         self,
@@ -92,20 +55,15 @@ class HyperliquidFeed:
         limits: SocketLimits | None = None,
         raw: RawRecorder | None = None,
     ) -> None:
+        limits = limits or SocketLimits()
+        super().__init__(clock=clock, rng=rng, stats=stats, sink=sink, sim=sim, limits=limits, raw=raw)
         self._endpoints = endpoints
         self._symbols = list(symbols)
         self._coins: list[str] = []  # empty until the names have been checked
-        self._clock = clock
-        self._rng = rng
-        self.stats = stats
-        self._sink = sink
-        self._sim = sim
-        self._raw = raw
+        self._streams: list[str] = []
         self._venue_clock = DataClock(USUAL_AGE_MS)
         self._measured_ns = 0
-        self._limits = limits or SocketLimits()
         self.handler = HyperliquidHandler(self._symbols, endpoints, clock, stats)
-        self.ended = asyncio.Event()
 
     async def instruments(self) -> list[Instrument]:
         """Return the facts of the symbols, in their order. Only names that passed here are ever subscribed.
@@ -143,6 +101,10 @@ class HyperliquidFeed:
         await self._check_names()
         await until_the_first_ends(self._socket().run(), self._turn(), self.ended.wait())
 
+    def on_connected(self) -> None:
+        """Note that the connection stands."""
+        self.handler.on_connected(self._streams)
+
     def deliver(self) -> None:
         """Hand what has become known to the sink."""
         rows = self.handler.take()
@@ -165,22 +127,16 @@ class HyperliquidFeed:
 
     def _socket(self) -> Socket:
         wanted = self._endpoints.subscriptions(self._coins)
-        streams = [f"{subscription['type']}:{subscription['coin']}" for subscription in wanted]
+        self._streams = [f"{subscription['type']}:{subscription['coin']}" for subscription in wanted]
         # A quiet coin may have no quote, trade or candle for a minute; its book and context always come.
-        certain = [stream for stream in streams if stream.startswith((f"{BOOK}:", f"{CONTEXT}:"))]
+        certain = [stream for stream in self._streams if stream.startswith((f"{BOOK}:", f"{CONTEXT}:"))]
         limits = self._endpoints.stale_s()
         if self._sim:  # last: a replay begins when it is asked for its time
             wanted = [*wanted, {"type": SIM_TIME}]
-        line = _Line(self, streams)
-        return Socket(
+        return self._connection(
             self._endpoints.ws_url,
             [_request("subscribe", subscription) for subscription in wanted],
             certain,
-            line if self._raw is None else Recorded(line, self._raw, self.stats),
-            clock=self._clock,
-            rng=self._rng,
-            stats=self.stats,
-            limits=self._limits,
             direct=self._endpoints.direct,
             steady={stream: Steady(limits[stream.partition(":")[0]]) for stream in certain},
             keepalive=Keepalive('{"method":"ping"}', PING_EVERY_S),

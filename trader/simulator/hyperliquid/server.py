@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Self
 
 from aiohttp import WSMsgType, web
 
 from shared.clock import NS_PER_S
-from trader.simulator.faults.plan import Change
-from trader.simulator.faults.script import Script
 from trader.simulator.hyperliquid.clients import Client, Clients
 from trader.simulator.hyperliquid.facts import IDLE_S, UNKNOWN_COIN_S
 from trader.simulator.hyperliquid.info import OK, UNREADABLE, Info
@@ -19,31 +16,25 @@ from trader.simulator.hyperliquid.session import Session, unreadable_post
 from trader.simulator.hyperliquid.wire import encode, message
 from trader.simulator.hyperliquid_trading.faulty import FaultyVenue
 from trader.simulator.hyperliquid_trading.gateway import HyperliquidTrading
+from trader.simulator.options import Options
 from trader.simulator.pacing import Pacer
 
 if TYPE_CHECKING:
     from shared.clock import Clock
     from trader.simulator.hyperliquid.flow import Flow
     from trader.simulator.hyperliquid.wire import Told
-    from trader.simulator.trading.accounts_file import AccountEntry
 
 HOST = "127.0.0.1"
 _MOST_BYTES = 1 << 20
 _NO_TRADING = {"status": "err", "response": "This simulator has no accounts: it plays market data only."}
 
 
-@dataclass(frozen=True, slots=True)
-class HyperliquidOptions:
-    """How a server behaves.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HyperliquidOptions(Options):
+    """How a Hyperliquid server behaves.
 
     Attributes
     ----------
-    port
-        TCP port on 127.0.0.1; 0 takes a free one.
-    speed
-        Simulated seconds per wall second; None sends as fast as the clients read.
-    once
-        Finish when the flow has ended and every client has left.
     book_every_s
         Least time between two full books, simulated seconds: 0 is as recorded (0.5 s), 5.25 as since 2026-07-25.
     idle_s
@@ -52,22 +43,12 @@ class HyperliquidOptions:
         How long after naming an unknown coin a connection is cut.
     start_grace_s
         How long after the last subscription the flow begins, unless somebody follows the simulated time.
-    accounts
-        Who may trade. With accounts a generated flow begins at once.
-    faults, tell_fault
-        What goes wrong and when; called when a fault begins or ends, with the venue time in ns.
     """
 
-    port: int = 0
-    speed: float | None = 1.0
-    once: bool = False
     book_every_s: float = 0.0
     idle_s: float = IDLE_S
     unknown_coin_s: float = UNKNOWN_COIN_S
     start_grace_s: float = 0.5
-    accounts: tuple[AccountEntry, ...] = ()
-    faults: Script | None = None
-    tell_fault: Callable[[Change, int], None] | None = None
 
 
 class HyperliquidServer:
