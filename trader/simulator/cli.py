@@ -177,6 +177,7 @@ def _server(source: Source | Flow, options: ServerOptions, clock: Clock, book_ev
             options.once,
             book_every_s=book_every_s,
             accounts=options.accounts,
+            answer_first=options.answer_first,
             faults=options.faults,
             tell_fault=options.tell_fault,
         )

@@ -224,13 +224,19 @@ class HyperliquidTrading:
             "userFunding": lambda _: [],
             "userFees": lambda _: {"userCrossRate": f"{_TAKER}", "userAddRate": f"{_MAKER}", "activeReferralDiscount": "0.0"},
             "userRateLimit": lambda _: {"cumVlm": "0.0", "nRequestsUsed": 0, "nRequestsCap": 10_000},
-            "userRole": lambda q: {"role": "user" if q["user"].lower() in self.venue.accounts else "missing"},
+            "userRole": lambda q: self._role(q["user"].lower()),
             "userAbstraction": lambda _: "default",
             "extraAgents": lambda _: [],
             "subAccounts": lambda _: None,
             "maxBuilderFee": lambda _: 0,
             "activeAssetData": lambda q: self._active_asset(q["user"], q["coin"]),
         }
+
+    def _role(self, address: str) -> Answer:
+        if address in self.venue.accounts:
+            return {"role": "user"}
+        master = self._signers.get(address)
+        return {"role": "missing"} if master is None else {"role": "agent", "data": {"user": master.name}}
 
     def _account(self, address: str) -> Account | None:
         return self.venue.accounts.get(address.lower())

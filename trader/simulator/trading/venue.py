@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 _FIRST_ORDER = 10_000_000_000
 _FIRST_TRADE = 900_000_000
 _LIQUIDATION_PREFIX = "autoclose-"
+SCHEDULED = "scheduled"  # the cancel id of what a countdown over all symbols ends
 
 
 class TradingVenue:
@@ -101,9 +102,9 @@ class TradingVenue:
         account.updated_ns = self.now_ns()
         return order
 
-    def cancel_all(self, account: Account, symbol: str | None = None) -> list[Order]:
+    def cancel_all(self, account: Account, symbol: str | None = None, cancel_id: str = "") -> list[Order]:
         """Cancel every open order, of one symbol or of all."""
-        return [self.cancel(account, order) for order in account.open_orders(symbol)]
+        return [self.cancel(account, order, cancel_id) for order in account.open_orders(symbol)]
 
     def plan(self, account: Account, request: OrderRequest) -> list[Level]:
         """Return what ``request`` would take now."""
@@ -142,7 +143,7 @@ class TradingVenue:
         for account in self.accounts.values():
             for symbol in [symbol for symbol, due in account.countdowns.items() if due <= now]:
                 del account.countdowns[symbol]
-                self.cancel_all(account, symbol or None)
+                self.cancel_all(account, symbol or None, "" if symbol else SCHEDULED)
         if self._funding_ns and now >= self._next_funding_ns:
             if self._next_funding_ns:
                 self._fund()
