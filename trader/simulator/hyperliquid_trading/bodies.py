@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from shared.clock import NS_PER_MS
 from trader.simulator.hyperliquid.wire import number
-from trader.simulator.trading.events import Execution, OrderEvent
+from trader.simulator.trading.events import Execution, Funding, OrderEvent
 from trader.simulator.trading.orders import ZERO, Fill, Order, Side, Status, TimeInForce
 from trader.simulator.trading.venue import SCHEDULED
 
@@ -110,6 +110,15 @@ def fill_body(order: Order, fill: Fill, position_after: Decimal) -> Body:
         "twapId": None,
         **cloid(order),
     }
+
+
+def funding_body(paid: Funding) -> Body:
+    """Return one payment of funding."""
+    delta = {
+        "type": "funding", "coin": paid.symbol, "usdc": text(paid.amount, 6), "szi": text(paid.qty),
+        "fundingRate": f"{paid.rate:f}", "nSamples": None,
+    }  # fmt: skip
+    return {"time": paid.ns // NS_PER_MS, "hash": "0x" + "0" * 64, "delta": delta}
 
 
 def direction(start: Decimal, end: Decimal) -> str:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from shared.clock import NS_PER_S
 from trader.simulator.trading.account import Account
-from trader.simulator.trading.events import AccountEvent, Event, Execution, OrderEvent
+from trader.simulator.trading.events import AccountEvent, Event, Execution, Funding, OrderEvent
 from trader.simulator.trading.ledger import MarginLedger, fill_of
 from trader.simulator.trading.matching import SymbolMatching
 from trader.simulator.trading.orders import ZERO, Order, OrderRequest, Reason, Rejected, Side, Status
@@ -60,7 +60,7 @@ class TradingVenue:
         self._funding_ns = funding_s * NS_PER_S
         self._next_funding_ns = 0
         self._next_check_ns = 0
-        self.fundings: list[tuple[str, str, Decimal, int]] = []  # owner, symbol, amount, ns
+        self.fundings: list[Funding] = []
 
     # ---- for the protocols
 
@@ -266,7 +266,7 @@ class TradingVenue:
                 if held.qty:
                     amount = -held.qty * self.mark(symbol) * self.funding_rate
                     account.ledger.wallet += amount
-                    self.fundings.append((account.name, symbol, amount, self.now_ns()))
+                    self.fundings.append(Funding(account.name, symbol, amount, self.now_ns(), held.qty, self.funding_rate))
                     self.touched(account, "funding", (account.ledger.asset,), (symbol,), amount)
 
     def _liquidate(self, account: Account) -> None:
