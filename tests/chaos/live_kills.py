@@ -1,8 +1,8 @@
 """Live mode on the local exchange, with faults, and the trader killed again and again: what exchange and ledger say at the end.
 
 ``python -m tests.chaos.live_kills --venue hyperliquid --minutes 10 --kills 20``. Orders come from the engine's own strategies and
-from a hand that buys and closes at random, so that many are under way when a kill or a fault comes. At the end the exchange itself
-is asked, with requests of :mod:`.live_venues`, and compared with the ledger's rows.
+from a hand that buys and closes at random, so that many are under way when a kill or a fault comes. At the end the exchange
+itself is asked, with requests of :mod:`.live_venues`, and compared with the ledger's rows.
 """
 
 from __future__ import annotations
@@ -31,6 +31,9 @@ from tests.processes import System
 
 LIVE = ("--live", "--i-accept-real-orders", "-v")
 RECOVER_S = 60.0
+LEAST_TRADING_S = 2.0
+IN_FLIGHT_WITHIN_S = 0.3
+SETTLED_S = 2.0
 CASH_TOLERANCE_USD = 0.01
 FAULT_EVERY_S = 12.0
 
@@ -139,6 +142,7 @@ class Chaos:
         self._workspace = Workspace(system.instance, SystemClock())
         system.until(lambda: self._view("reconciled"), self._trader, RECOVER_S)
         self.outcome.longest_recovery_s = max(self.outcome.longest_recovery_s, time.monotonic() - began)
+        system.until(lambda: not self._rows()["stale"].any(), self._trader, RECOVER_S)
 
     def _epoch(self) -> int:
         try:
@@ -152,17 +156,23 @@ class Chaos:
     def _view(self, name: str) -> Any:
         return self._workspace.portfolio()[name]
 
+    def _rows(self) -> Any:
+        return self._view("rows")[: len(self._venue.symbols)]
+
     def _kill(self) -> None:
-        """Kill just after an order was wanted, so that many die with one under way."""
+        """Kill as soon as an order is under way or a little later, so that many die with one under way."""
         self._order()
-        time.sleep(float(self._rng.uniform(0.0, 0.15)))
-        rows = self._view("rows")[: len(self._venue.symbols)]
-        self.outcome.kills_in_flight += bool((rows["open_orders"] > 0).any())
+        until = time.monotonic() + IN_FLIGHT_WITHIN_S
+        while not (self._rows()["open_orders"] > 0).any() and time.monotonic() < until:
+            time.sleep(0.001)
+        time.sleep(float(self._rng.choice((0.0, 0.0, 0.01, 0.1))))
+        self.outcome.kills_in_flight += bool((self._rows()["open_orders"] > 0).any())
         self._system.kill(self._trader)
         self.outcome.kills += 1
         self._workspace.close()
 
     def _trade_until(self, at: float) -> None:
+        at = max(at, time.monotonic() + LEAST_TRADING_S)  # on a busy machine starting takes as long as all the rest
         while time.monotonic() < at:
             assert self._trader.poll() is None, self._system.said(self._trader)[-3000:]
             self._order()
@@ -178,10 +188,10 @@ class Chaos:
         """Wait until nothing is in doubt and all agrees, then stop the trader in order."""
 
         def settled() -> bool:
-            rows = self._view("rows")[: len(self._venue.symbols)]
-            return bool(self._view("reconciled") and not self._view("unconfirmed") and not rows["open_orders"].any())
+            busy = self._view("unconfirmed") or self._rows()["open_orders"].any()
+            return bool(self._view("reconciled") and not busy)
 
-        self._system.until(_lasting(settled, 3.0), self._trader, RECOVER_S)
+        self._system.until(_lasting(settled, SETTLED_S), self._trader, RECOVER_S)
         self._trader.terminate()
         self._trader.wait(20)
         self._workspace.close()
