@@ -31,7 +31,7 @@ class Told(msgspec.Struct):
     Attributes
     ----------
     positions, traded
-        By symbol: signed quantity held, quantity of all fills.
+        By symbol: signed quantity held (on spot of the base asset), quantity of all fills.
     cash_usd
         What is left if every position is taken back at its entry price less what it is worth there.
     order_ids
@@ -105,6 +105,44 @@ class BinanceUsdm(Played):
         )
 
 
+class BinanceSpot(Played):
+    """Binance spot; commissions are kept of what is bought."""
+
+    symbols = ("BTCUSDT", "ETHUSDT")
+    market = "spot"
+    keys = BinanceUsdm.keys
+    account = BinanceUsdm.account
+    faults = (
+        {"kind": "lost_answer", "for": 6, "path": "POST /api/v3/order", "share": 0.6, "code": 0},
+        {"kind": "answer_first", "for": 8},
+        {"kind": "http", "for": 4, "path": "order", "share": 0.7, "code": 503},
+        USER_FAULTS[0],
+        {"kind": "lost_answer", "for": 6, "path": "POST /api/v3/order", "share": 0.6, "code": 504},
+        *USER_FAULTS[1:],
+        {"kind": "unknown_order", "for": 2, "share": 0.5},
+        {"kind": "slow", "for": 6, "path": "order", "delay_s": 1.5},
+        {"kind": "skew", "for": 6, "skew_ms": 4000},
+        {"kind": "http", "for": 3, "path": "", "share": 0.5, "code": 429, "retry_after_s": 1},
+        {"kind": "close", "stream": "", "code": 1001},
+    )
+
+    def ask(self, client: httpx.Client) -> Told:
+        """Ask with signed requests."""
+        rows = _signed(client, "/api/v3/account")["balances"]
+        held = {row["asset"]: float(row["free"]) + float(row["locked"]) for row in rows}
+        trades = [trade for symbol in self.symbols for trade in _all_trades(client, symbol, "/api/v3/myTrades")]
+        orders = [o for symbol in self.symbols for o in _signed(client, "/api/v3/allOrders", symbol=symbol, limit=1000)]
+        return Told(
+            positions={symbol: held.get(symbol.removesuffix("USDT"), 0.0) for symbol in self.symbols},
+            traded={s: sum(float(t["qty"]) for t in trades if t["symbol"] == s) for s in self.symbols},
+            cash_usd=held["USDT"],
+            fees_usd=sum(float(t["commission"]) * (1.0 if t["commissionAsset"] == "USDT" else float(t["price"])) for t in trades),
+            funding_usd=0.0,
+            order_ids=[order["clientOrderId"] for order in orders],
+            fills=len(trades),
+        )
+
+
 class Hyperliquid(Played):
     """Hyperliquid's perpetuals."""
 
@@ -150,11 +188,11 @@ class Hyperliquid(Played):
         )
 
 
-VENUES: dict[str, type[Played]] = {"binance": BinanceUsdm, "hyperliquid": Hyperliquid}
+VENUES: dict[str, type[Played]] = {"binance": BinanceUsdm, "spot": BinanceSpot, "hyperliquid": Hyperliquid}
 
 
 def _signed(client: httpx.Client, path: str, **given: object) -> Any:
-    clock_ms = client.get("/fapi/v1/time").json()["serverTime"]
+    clock_ms = client.get(f"/{path.split('/')[1]}/{'v3' if path.startswith('/api') else 'v1'}/time").json()["serverTime"]
     query = "&".join(f"{name}={value}" for name, value in {**given, "timestamp": clock_ms, "recvWindow": 60_000}.items())
     signature = hmac.new(SECRET.encode(), query.encode(), hashlib.sha256).hexdigest()
     answer = client.get(f"{path}?{query}&signature={signature}", headers={"X-MBX-APIKEY": KEY})
@@ -162,10 +200,10 @@ def _signed(client: httpx.Client, path: str, **given: object) -> Any:
     return answer.json()
 
 
-def _all_trades(client: httpx.Client, symbol: str) -> list[Any]:
+def _all_trades(client: httpx.Client, symbol: str, path: str = "/fapi/v1/userTrades") -> list[Any]:
     found: dict[int, Any] = {}
     while True:
-        page = _signed(client, "/fapi/v1/userTrades", symbol=symbol, limit=1000, fromId=max(found, default=-1) + 1)
+        page = _signed(client, path, symbol=symbol, limit=1000, fromId=max(found, default=-1) + 1)
         found.update((trade["id"], trade) for trade in page)
         if len(page) < 1000:
             return list(found.values())

@@ -10,16 +10,20 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from decimal import Decimal
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from shared.clock import NS_PER_MS, SystemClock
+from shared.errors import FeedError
 from shared.events import CommandKind, EventKind
-from tests.live_room import AGENT, KEYS, WALLET, Room
+from tests.live_room import AGENT, AGENT_KEYS, KEYS, WALLET, Room
 from trader.execution.live import desk, executor
+from trader.execution.live import room as opening
+from trader.execution.live.gates import LiveMode
 from trader.execution.live.venue import OrderRequest
-from trader.settings import HYPERLIQUID
+from trader.settings import HYPERLIQUID, Settings
 from trader.simulator.faults.script import Fault, Kind, Script
 from trader.simulator.generated import GeneratedSource
 from trader.simulator.hyperliquid.flow import Flow
@@ -93,6 +97,32 @@ async def agreed(room: Room) -> None:
     holdings = await venue.holdings()
     baseline = room.journal.fact("cash_usd") or 0.0
     assert holdings.cash_usd - baseline == pytest.approx(room.cash, abs=0.01)
+
+
+def test_a_venue_that_is_away_for_a_moment_does_not_keep_a_trader_from_coming_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TRADER_HOME", str(tmp_path))
+    monkeypatch.setattr(opening, "FIRST_WAIT_S", 0.1)
+    said: list[str] = []
+
+    async def story(server: Any) -> None:
+        where = SimpleNamespace(owns_simulator=False, loopback_port=server.port, market=HYPERLIQUID, symbols=["BTC"])
+        mode = LiveMode(venue="sim", market="", mainnet=False, keys=AGENT_KEYS)
+        given = Settings(instance="away", venue="sim", live=True)
+
+        async def opened() -> None:
+            await (await opening.open_room(mode, given, where, SystemClock(), said.append)).close()
+
+        await opened()
+        assert len(said) == 2
+        assert all("502" in words for words in said)
+        server._faults.plan._used.clear()
+        monkeypatch.setattr(opening, "OPEN_WITHIN_S", 0.0)
+        with pytest.raises(FeedError, match="502"):
+            await opened()
+
+    play(HYPERLIQUID, story, Fault(at_s=0, for_s=60, kind=Kind.HTTP, path="/info", code=502, count=2))
 
 
 def book(server: Any) -> Any:
