@@ -20,8 +20,13 @@ from trader.execution.live.executor import Executor
 from trader.execution.live.gates import LiveMode
 from trader.execution.live.journal import OrderJournal
 from trader.execution.live.keys import Keys, Secret
+from trader.settings import HYPERLIQUID
 
 KEYS = Keys(Secret("test-key"), Secret("test-secret"))
+# Hyperliquid: an account and an agent of it, made of the venue's public test vectors; never fund them.
+WALLET, AGENT = "0xcD49bbAc6E85fdEB167EB7cA41A945d2b8758F6F", "0x14791697260E4c9A71f18484C9f997B308e59325"
+AGENT_KEY = "0x0123456789012345678901234567890123456789012345678901234567890123"
+AGENT_KEYS = Keys(Secret(WALLET), Secret(AGENT_KEY))
 MODE = LiveMode(venue="sim", market="usdm", mainnet=False, keys=KEYS)
 CAPITAL_USD = 100_000.0
 
@@ -38,8 +43,9 @@ class Room:
     def __init__(
         self, folder: Path, port: int, state: State | None = None, settling_s: float = 0.5, *, market: str = "usdm"
     ) -> None:
-        self._mode = msgspec.structs.replace(MODE, market=market)
-        self.symbols = ["BTCUSDT"]
+        on_hyperliquid = market == HYPERLIQUID
+        self._mode = msgspec.structs.replace(MODE, market=market, keys=AGENT_KEYS if on_hyperliquid else KEYS)
+        self.symbols = ["BTC" if on_hyperliquid else "BTCUSDT"]
         self.said: list[str] = []
         self.events: list[Any] = []
         self._folder = folder

@@ -61,6 +61,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         return self.venue == REPLAY_VENUE
 
     @property
+    def on_testnet(self) -> bool:
+        """Whether orders go to a test network: prices of the main one would be another market's."""
+        return self.live and self.mainnet is None
+
+    @property
     def network(self) -> str:
         """What tells states of different money apart: nothing on paper."""
         return "" if not self.live else "-live-mainnet" if self.mainnet else "-live-testnet"

@@ -149,7 +149,8 @@ class Venue:
                 from trader.feeds.hyperliquid import venue as hyperliquid
                 from trader.feeds.hyperliquid.feed import HyperliquidFeed
 
-                there = hyperliquid.endpoints() if port is None else hyperliquid.loopback(port)
+                network = hyperliquid.testnet() if self._settings.on_testnet else hyperliquid.endpoints()
+                there = network if port is None else hyperliquid.loopback(port)
                 return HyperliquidFeed(there, symbols, clock=clock, rng=rng, stats=stats, sink=sink, raw=raw)
             from trader.feeds.binance.feed import BinanceFeed
             from trader.feeds.binance.venue import endpoints, loopback

@@ -9,15 +9,13 @@ from typing import Any
 import pytest
 from aiohttp import web
 
-from shared.errors import ConfigError
+from shared.errors import ConfigError, FeedError
+from tests.live_room import AGENT, AGENT_KEY
+from tests.live_room import WALLET as ACCOUNT
 from trader.execution.live.hyperliquid import HyperliquidVenue, make_exchange
 from trader.execution.live.keys import Keys, Secret
 from trader.execution.live.venue import OrderRequest, Outcome
 
-# The venue's public test vectors; never fund them.
-AGENT_KEY = "0x0123456789012345678901234567890123456789012345678901234567890123"
-AGENT = "0x14791697260E4c9A71f18484C9f997B308e59325"
-ACCOUNT = "0xcD49bbAc6E85fdEB167EB7cA41A945d2b8758F6F"
 CLIENT_ID = "7ade" + "0" * 27 + "1"
 UNIVERSE = [{"name": name, "szDecimals": 5, "maxLeverage": 40, "marginTableId": 56} for name in ("BTC", "ETH")]
 CONTEXT = {
@@ -36,6 +34,8 @@ class ScriptedHyperliquid:
         self.asked: list[dict[str, Any]] = []
         self.status: Any = {"status": "unknownOid"}
         self.notional = "6000.0"
+        self.whole: Any = None  # an answer to an action as a whole: a status of HTTP and a body
+        self.fills: list[dict[str, Any]] = []
 
     async def start(self) -> int:
         app = web.Application()
@@ -61,6 +61,8 @@ class ScriptedHyperliquid:
             "perpDexs": [None],
             "userRole": self.role,
             "orderStatus": self.status,
+            "userFillsByTime": [row for row in self.fills if row["time"] >= given.get("startTime", 0)][:500],
+            "exchangeStatus": {"specialStatuses": None, "time": 1_700_000_000_000},
             "clearinghouseState": {
                 "assetPositions": [{"type": "oneWay", "position": position}],
                 "marginSummary": {"accountValue": "10000.0", "totalNtlPos": self.notional, "totalRawUsd": "16000.0"},
@@ -71,6 +73,8 @@ class ScriptedHyperliquid:
 
     async def _exchange(self, request: web.Request) -> web.Response:
         self.sent.append(await request.json())
+        if self.whole is not None:
+            return web.json_response(self.whole[1], status=self.whole[0])
         body = {"status": "ok", "response": {"type": "order", "data": {"statuses": [self.answer]}}}
         return web.json_response(body)
 
@@ -136,6 +140,55 @@ def test_a_refusal_is_certain_and_an_unknown_order_is_not_found() -> None:
         assert (await venue.send(order())).outcome is Outcome.REFUSED
         assert (await venue.query(order())).outcome is Outcome.NOT_FOUND
         assert server.asked[-1]["oid"] == f"0x{CLIENT_ID}"
+
+    play(story)
+
+
+def test_a_word_of_the_venue_is_certain_even_an_unheard_of_one_and_a_gateways_is_not() -> None:
+    async def story(server: ScriptedHyperliquid, venue: HyperliquidVenue) -> None:
+        server.answer = {"error": "Trading is halted for this asset. asset=0"}
+        assert (await venue.send(order())).outcome is Outcome.REFUSED
+        for status, words, outcome in (
+            (200, "Too many open positions", Outcome.REFUSED),
+            (200, "Invalid nonce: duplicate nonce 1", Outcome.AMBIGUOUS),  # a request of that number has arrived
+            (502, "Too many open positions", Outcome.AMBIGUOUS),
+        ):
+            server.whole = (status, {"status": "err", "response": words})
+            assert (await venue.send(order())).outcome is outcome, words
+
+    play(story)
+
+
+def test_the_switch_is_taken_back_by_naming_no_time() -> None:
+    async def story(server: ScriptedHyperliquid, venue: HyperliquidVenue) -> None:
+        assert await venue.time_ms() == 1_700_000_000_000
+        assert await venue.arm(0, 60_000)
+        assert await venue.arm(0, 0)
+        armed, taken_back = (sent["action"] for sent in server.sent)
+        assert set(taken_back) == {"type"}
+        assert abs(armed["time"] - 1_700_000_060_000) < 5_000, "on the venue's clock"
+        server.whole = (200, {"status": "err", "response": "Cannot set scheduled cancel time until enough volume traded."})
+        assert not await venue.arm(0, 60_000)
+        server.whole = (200, {"status": "err", "response": "something else"})
+        with pytest.raises(FeedError, match="something else"):
+            await venue.arm(0, 60_000)
+
+    play(story)
+
+
+def test_fills_of_all_symbols_come_at_once_and_page_by_page() -> None:
+    async def story(server: ScriptedHyperliquid, venue: HyperliquidVenue) -> None:
+        coins = ("BTC", "ETH", "DOGE")
+        server.fills = [
+            {"coin": coins[i % 3], "px": "10.0", "sz": "1.0", "side": "B", "time": 1_000 + i // 2, "oid": i, "tid": i,
+             "fee": "0.1", "feeToken": "USDC", "cloid": f"0x{CLIENT_ID}", "crossed": True}
+            for i in range(1_200)
+        ]  # fmt: skip
+        found = await venue.fills(0, 1_000)
+        assert [sum(fill.symbol == i for fill in found) for i in (0, 1)] == [400, 400]
+        assert len(found) == len({fill.trade_id for fill in found}) == 800
+        assert found[0].client_id == CLIENT_ID
+        assert sum(asked["type"] == "userFillsByTime" for asked in server.asked) == 3
 
     play(story)
 

@@ -129,6 +129,9 @@ def test_only_the_wallet_and_its_agents_may_sign_and_a_nonce_works_once() -> Non
     async def act(trader: Trader) -> None:
         action = {"type": "updateLeverage", "asset": 0, "isCross": True, "leverage": 10}
         assert (await trader.act(action, AGENT))["status"] == "ok"
+        roles = {who.address: await trader.post("/info", {"type": "userRole", "user": who.address}) for who in (AGENT, STRANGER)}
+        assert roles[AGENT.address] == {"role": "agent", "data": {"user": WALLET.address.lower()}}
+        assert roles[STRANGER.address] == {"role": "missing"}
         refused = await trader.act(action, STRANGER)
         assert refused["status"] == "err"
         assert "does not exist" in refused["response"]
@@ -169,7 +172,7 @@ def test_user_channels_tell_of_orders_and_fills_before_the_answer() -> None:
 def test_a_scheduled_cancel_ends_everything() -> None:
     async def act(trader: Trader) -> None:
         bid, _ = await trader.touch()
-        assert "resting" in await trader.order(str(bid - 3000))
+        resting = (await trader.order(str(bid - 3000)))["resting"]
         now_ms = trader.server.trading.venue.now_ns() // NS_PER_MS if trader.server.trading else 0
         assert "at least 5 seconds" in (await trader.act({"type": "scheduleCancel", "time": now_ms + 1000}))["response"]
         assert (await trader.act({"type": "scheduleCancel", "time": now_ms + 60_000}))["status"] == "ok"
@@ -178,6 +181,7 @@ def test_a_scheduled_cancel_ends_everything() -> None:
         account.countdowns[""] = 0
         for _ in range(100):
             if not await trader.info("openOrders"):
+                assert (await trader.info("orderStatus", oid=resting["oid"]))["order"]["status"] == "scheduledCancel"
                 return
             await asyncio.sleep(0.05)
         pytest.fail("the order outlived the scheduled cancel")
@@ -241,6 +245,37 @@ def test_connections_end_and_books_can_be_silent(code: int) -> None:
 
     silent = Fault(at_s=0, for_s=60, kind=Kind.SILENCE, stream="l2Book")
     trading(act, Script([silent, Fault(at_s=2.0, kind=Kind.CLOSE, code=code)]))
+
+
+def test_an_answer_may_leave_before_its_events_and_only_user_connections_may_end() -> None:
+    async def act(trader: Trader) -> None:
+        _, ask = await trader.touch()
+        server = trader.server
+        told, answered = asyncio.Event(), asyncio.Event()
+        tell = server._tell_users
+
+        async def hold() -> None:
+            if server.trading is not None and server.trading._queue:
+                told.set()
+                await answered.wait()
+            await tell()
+
+        server._tell_users = hold  # type: ignore[method-assign]
+        url = f"ws://127.0.0.1:{trader.port}/ws"
+        async with connect(url, max_size=None) as user, connect(url, max_size=None) as market:
+            await user.send(json.dumps({"method": "subscribe", "subscription": {"type": "userFills", "user": WALLET.address}}))
+            await market.send(json.dumps({"method": "subscribe", "subscription": {"type": "bbo", "coin": "BTC"}}))
+            assert "filled" in await trader.order(str(ask + 600), tif="Ioc")
+            assert told.is_set(), "the answer came while the events were held back"
+            answered.set()
+            with pytest.raises(ConnectionClosed):
+                await drain(user, [])
+            heard = json.loads(await market.recv())["channel"]
+            assert heard in ("subscriptionResponse", "bbo")
+            await market.ping()
+
+    first = Fault(at_s=0, for_s=60, kind=Kind.ANSWER_FIRST)
+    trading(act, Script([first, Fault(at_s=2.0, kind=Kind.CLOSE, code=1006, stream="user")]))
 
 
 async def drain(ws: ClientConnection, heard: list[str]) -> None:

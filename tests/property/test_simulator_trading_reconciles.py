@@ -83,7 +83,7 @@ def test_a_margin_account_adds_up(acts: list[tuple[object, ...]]) -> None:
     held = ledger.position(SYMBOL)
     traded = sum((fill.side.sign * fill.qty for fill in hand.account.fills), Decimal(0))
     cash = sum((-fill.side.sign * fill.value - fill.fee for fill in hand.account.fills), Decimal(0))
-    funding = sum((amount for _, _, amount, _ in hand.venue.fundings), Decimal(0))
+    funding = sum((paid.amount for paid in hand.venue.fundings), Decimal(0))
     assert held.qty == traded
     assert ledger.wallet == Decimal(200) + cash + held.cost + funding
     assert (held.cost == 0) if held.qty == 0 else (held.cost * held.qty > 0)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import os
 import pickle
 import subprocess
 import sys
@@ -11,6 +13,7 @@ import pytest
 from click.testing import CliRunner
 
 from shared.errors import ConfigError
+from shared.paths import home_dir
 from trader.cli import main
 from trader.execution.live.gates import pass_gates
 from trader.execution.live.keys import Keys, Secret, load_keys
@@ -57,6 +60,7 @@ def test_the_main_network_needs_the_venues_name_twice() -> None:
         ({"mainnet": "binance"}, "y", "confirmation: was 'y', expected 'binance'"),
         ({"mainnet": "binance"}, "", "confirmation: was ''"),
         ({"venue": "sim", "mainnet": "sim"}, "sim", "--mainnet: was given with the local exchange"),
+        ({"local": (("binance-usdm", 1),), "mainnet": "binance"}, "binance", "--mainnet: was given with the local exchange"),
         ({"venue": "replay"}, "", "venue: was 'replay'"),
         ({"venue": "binance,hyperliquid"}, "", "venue: was 'binance,hyperliquid'"),
         ({"venue": "hyperliquid"}, "", "HYPERLIQUID_ACCOUNT_TESTNET: was not set"),
@@ -67,6 +71,22 @@ def test_each_gate_shuts_with_one_sentence(given: dict[str, object], typed: str,
         pass_gates(settings(**given), lambda _: typed)
     assert words in str(refused.value)
     assert "hunter2" not in str(refused.value)
+
+
+def test_a_venue_that_is_taken_from_this_machine_gets_its_orders_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HYPERLIQUID_ACCOUNT_TESTNET", "0x1")
+    monkeypatch.setenv("HYPERLIQUID_AGENT_KEY_TESTNET", "0x2")
+    mode = pass_gates(settings(venue="hyperliquid", local=(("hyperliquid", 4711),)), never)
+    assert (mode.port, mode.is_local, mode.words) == (4711, True, "LIVE · LOCAL EXCHANGE")
+    assert not pass_gates(settings(venue="hyperliquid"), never).is_local
+
+
+def test_the_local_exchange_takes_the_keys_of_the_venue_it_plays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TRADER_HOME", str(tmp_path))
+    known = {"port": 1, "market": "hyperliquid", "symbols": ["BTC"], "pid": os.getpid()}
+    (home_dir("played") / "simulator.json").write_text(json.dumps(known))
+    with pytest.raises(ConfigError, match="HYPERLIQUID_ACCOUNT_TESTNET: was not set"):
+        pass_gates(settings(venue="sim", instance="played"), never)
 
 
 def test_keys_of_one_network_are_never_tried_on_the_other() -> None:

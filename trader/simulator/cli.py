@@ -164,8 +164,23 @@ def _server(
     if isinstance(source, Flow):
         from trader.simulator.hyperliquid.server import HyperliquidOptions, HyperliquidServer
 
+<<<<<<< HEAD
         return HyperliquidServer(source, HyperliquidOptions(**common, **hyperliquid), clock)
     from trader.simulator.server import ServerOptions, SimulatorServer
+=======
+        theirs = HyperliquidOptions(
+            options.port,
+            options.speed,
+            options.once,
+            book_every_s=book_every_s,
+            accounts=options.accounts,
+            answer_first=options.answer_first,
+            faults=options.faults,
+            tell_fault=options.tell_fault,
+        )
+        return HyperliquidServer(source, theirs, clock)
+    from trader.simulator.server import SimulatorServer
+>>>>>>> hlive
 
     return SimulatorServer(source, ServerOptions(**common, **binance), clock)
 

@@ -15,7 +15,8 @@ from shared.errors import FeedError
 from trader.execution.live.venue import Answer, Outcome, VenueOrder
 
 _CODE = re.compile(r'"code"\s*:\s*(-?\d+)')
-_DUPLICATE = re.compile(r"Duplicate order sent|\"code\"\s*:\s*-4116|Duplicate.*(cloid|client)", re.IGNORECASE)
+_DUPLICATE = re.compile(r"Duplicate order sent|\"code\"\s*:\s*-4116|Duplicate.*(cloid|client|nonce)", re.IGNORECASE)
+_REFUSED = re.compile(r'"status"\s*:\s*"err"|"statuses"\s*:\s*\[\s*\{\s*"error"')  # Hyperliquid: of the action, of the order
 _POST_ONLY = re.compile(r"\"code\"\s*:\s*-5022|would immediately match|Post.?only", re.IGNORECASE)
 _DOUBT_CODES = frozenset({-1000, -1001, -1006, -1007, -1008, -1016})  # Binance: the execution status is not known
 _WORDS = 200
@@ -52,7 +53,8 @@ def to_sending(error: BaseException) -> Answer:
         return Answer(Outcome.AMBIGUOUS, words=words_of(error))
     if isinstance(error, errors.OrderNotFound):
         return Answer(Outcome.NOT_FOUND, words=words_of(error))
-    if code or isinstance(error, _CERTAIN):  # a code of the venue's own is its word, even one ccxt has no class for
+    told = code or _REFUSED.search(text)  # a word of the venue's own, even one ccxt has no class for
+    if told or isinstance(error, _CERTAIN):
         return Answer(Outcome.REFUSED, words=words_of(error), post_only=bool(_POST_ONLY.search(text)))
     return Answer(Outcome.AMBIGUOUS, words=words_of(error))
 

@@ -9,7 +9,7 @@ import ccxt.pro
 
 from shared.errors import ConfigError, FeedError
 from trader.execution.live.answers import UNUSABLE, order_of, to_asking
-from trader.execution.live.ccxt_venue import DOLLARS, CcxtVenue, key_error, number, refuse_withdrawals
+from trader.execution.live.ccxt_venue import DOLLARS, CcxtVenue, Plain, key_error, number, refuse_withdrawals
 from trader.execution.live.keys import Keys
 from trader.execution.live.venue import Answer, Holdings, OrderRequest, Outcome, VenueOrder
 
@@ -17,20 +17,7 @@ RECV_WINDOW_MS = 3_000  # a request that arrives later than this after its time 
 SETTLING_S = 12.0  # the window, and the 10 s within which the venue itself gives up (-1007)
 
 
-class _Plain:
-    """A 5xx says nothing, whatever code its body carries; ccxt would take the code for the venue's word."""
-
-    id: str
-
-    def on_rest_response(self, code: int, reason: str, url: str, method: str, headers: Any, body: str, *_: object) -> str:
-        """Return the body of an answer that is one."""
-        del reason, headers
-        if code >= 500:
-            raise ccxt.ExchangeNotAvailable(f"{self.id} {method} {url.partition('?')[0]}: {code} {body[:80]!r}".replace('"', "'"))
-        return body.strip()
-
-
-class _Usdm(_Plain, ccxt.pro.binanceusdm):  # type: ignore[misc]  # ccxt has no types
+class _Usdm(Plain, ccxt.pro.binanceusdm):  # type: ignore[misc]  # ccxt has no types
     def handle_message(self, client: Any, message: Any) -> None:
         """Break the stream whose key has expired: it would stay open and say nothing more. ccxt does not look for it."""
         if isinstance(message, dict) and message.get("e") == "listenKeyExpired":
@@ -45,7 +32,7 @@ class _Usdm(_Plain, ccxt.pro.binanceusdm):  # type: ignore[misc]  # ccxt has no 
         self.options["linear"] = {**(self.options.get("linear") or {}), "listenKey": None, "lastAuthenticatedTime": 0}
 
 
-class _Spot(_Plain, ccxt.pro.binance):  # type: ignore[misc]
+class _Spot(Plain, ccxt.pro.binance):  # type: ignore[misc]
     pass
 
 

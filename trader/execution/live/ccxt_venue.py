@@ -24,6 +24,20 @@ DOLLARS = ("USDT", "USDC", "USD", "BUSD", "FDUSD", "TUSD", "USDE")
 T = TypeVar("T")
 
 
+class Plain:
+    """A 5xx says nothing, whatever code its body carries; ccxt would take the code for the venue's word."""
+
+    id: str
+
+    def on_rest_response(self, code: int, reason: str, url: str, method: str, headers: Any, body: str, *_: object) -> str:
+        """Return the body of an answer that is one."""
+        del reason, headers
+        if code >= 500:
+            words = f"{self.id} {method} {url.partition('?')[0]}: {code} {body[:80]!r}".replace('"', "'")
+            raise errors.ExchangeNotAvailable(words)
+        return body.strip()
+
+
 class CcxtVenue(ABC):
     """One market of one venue.
 
@@ -41,6 +55,7 @@ class CcxtVenue(ABC):
 
     perpetual = True
     switch_per_symbol = True
+    account_wide = False
 
     def __init__(self, exchange: Any, name: str, symbols: Sequence[str], *, settling_s: float) -> None:
         self._exchange = exchange
@@ -74,6 +89,10 @@ class CcxtVenue(ABC):
     async def close(self) -> None:
         """Close every connection."""
         await self._exchange.close()
+
+    async def time_ms(self) -> int:
+        """Return the venue's clock, milliseconds since the epoch: ours, and what was measured between the two."""
+        return int(self._exchange.nonce())
 
     def _market(self, symbol: str) -> Any:
         for market in self._exchange.markets_by_id.get(symbol, []):

@@ -9,8 +9,9 @@ import msgspec
 
 from shared.errors import ConfigError
 from trader.execution.live import binance, hyperliquid
-from trader.execution.live.gates import SIM, LiveMode
+from trader.execution.live.gates import LiveMode
 from trader.execution.live.venue import TradeVenue
+from trader.settings import HYPERLIQUID
 
 LOOPBACK_SETTLING_S = 3.0  # nothing is under way for long on one machine
 
@@ -33,38 +34,46 @@ async def connect(mode: LiveMode, symbols: Sequence[str], *, loopback_port: int 
     FeedError
         If it does not answer.
     """
-    venue, exchange = _make(mode, symbols, loopback_port)
+    venue = _make(mode, symbols, loopback_port or mode.port)
     try:
         await venue.open()
         holdings = await venue.holdings()
+        opened_ms = await venue.time_ms()
         venue.opened()
     except BaseException:
         await venue.close()
         raise
-    return Account(venue, int(exchange.nonce()), holdings.cash_usd)
+    return Account(venue, opened_ms, holdings.cash_usd)
 
 
-def _make(mode: LiveMode, symbols: Sequence[str], loopback_port: int) -> tuple[TradeVenue, Any]:
-    if mode.venue == "hyperliquid":
-        exchange = hyperliquid.make_exchange(mode.keys)
-        if not mode.mainnet:
-            exchange.set_sandbox_mode(True)
-        return hyperliquid.HyperliquidVenue(exchange, symbols), exchange
+def _make(mode: LiveMode, symbols: Sequence[str], port: int) -> TradeVenue:
+    if HYPERLIQUID in (mode.venue, mode.market):
+        return _make_hyperliquid(mode, symbols, port)
     exchange = binance.make_exchange(mode.keys, mode.market)
     kind = binance.BinanceUsdm if mode.market == "usdm" else binance.BinanceSpot
-    if mode.venue == SIM:
-        point_at_loopback(exchange, loopback_port)
-        return kind(exchange, symbols, must_tell=False, settling_s=LOOPBACK_SETTLING_S), exchange
+    if mode.is_local:
+        point_at_loopback(exchange, port)
+        return kind(exchange, symbols, must_tell=False, settling_s=LOOPBACK_SETTLING_S)
     if not mode.mainnet:
         if mode.market == "usdm":
             exchange.enable_demo_trading(True)  # Binance's test network of futures is its demo trading now
         else:
             exchange.set_sandbox_mode(True)
-    return kind(exchange, symbols, must_tell=mode.mainnet), exchange
+    return kind(exchange, symbols, must_tell=mode.mainnet)
+
+
+def _make_hyperliquid(mode: LiveMode, symbols: Sequence[str], port: int) -> TradeVenue:
+    exchange = hyperliquid.make_exchange(mode.keys)
+    if not mode.mainnet:
+        exchange.set_sandbox_mode(True)
+    if mode.is_local:
+        point_at_loopback(exchange, port)
+        return hyperliquid.HyperliquidVenue(exchange, symbols, settling_s=LOOPBACK_SETTLING_S)
+    return hyperliquid.HyperliquidVenue(exchange, symbols)
 
 
 def point_at_loopback(exchange: Any, port: int) -> None:
-    """Point a Binance exchange of ccxt at a local one.
+    """Point an exchange of ccxt at a local one.
 
     Errors
     ------
@@ -76,6 +85,9 @@ def point_at_loopback(exchange: Any, port: int) -> None:
     exchange.enableRateLimit = False  # it answers 429 when it is too much, and nobody else pays for it
     http, ws = f"http://127.0.0.1:{port}", f"ws://127.0.0.1:{port}"
     api = exchange.urls["api"]
+    if exchange.id == HYPERLIQUID:
+        api.update({"public": http, "private": http, "ws": {"public": f"{ws}/ws"}})
+        return
     for name, address in list(api.items()):
         if isinstance(address, str):
             api[name] = http + "/" + address.split("/", 3)[3]

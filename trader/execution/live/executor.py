@@ -28,6 +28,7 @@ TURN_S = 0.05
 RECONCILE_NS = 30 * NS_PER_S
 RECHECK_NS = NS_PER_S  # after a difference, or when something was under way
 PULSE_NS = 2 * NS_PER_S  # one symbol's fills are asked for this often: the stream may be dead and not say so
+LONGEST_PULSE_NS = 10 * NS_PER_S
 SILENCE_NS = 10 * NS_PER_S  # without any answer for this long the venue counts as lost
 STREAM_GRACE_NS = 10 * NS_PER_S
 QUIET_IS_UP_S = 2.0  # a stream that has not failed for this long is up, even if it has nothing to say
@@ -102,6 +103,9 @@ class Executor:
         self._unheard: dict[tuple[int, str], int] = {}
         self._listening_ms = opened_ms + UNHEARD_NS // NS_PER_MS  # what happened before is no fault of the stream
         self._reconcile_ns = self._pulse_ns = self._protect_ns = self._switch_ns = now_ns
+        # where one answer has every symbol's fills, it is asked for as rarely as each symbol would be
+        self._groups = 1 if venue.account_wide else self._count
+        self._pulse_every_ns = min(PULSE_NS * self._count // self._groups, LONGEST_PULSE_NS)
         self._pulse = 0
         self._agreed = False
         self._differences = 0
@@ -299,8 +303,8 @@ class Executor:
                 if order.ask_ns <= now_ns and order.request.client_id not in self._busy:
                     self._spawn(self._ask(order))
             if now_ns >= self._pulse_ns:
-                self._pulse_ns = now_ns + PULSE_NS
-                self._pulse = (self._pulse + 1) % self._count
+                self._pulse_ns = now_ns + self._pulse_every_ns
+                self._pulse = (self._pulse + 1) % self._groups
                 self._spawn(self._poll(self._pulse))
             if self._unheard and not self._deaf_since and now_ns - min(self._unheard.values()) > UNHEARD_NS:
                 self._spawn(self._renew_stream())
@@ -316,12 +320,14 @@ class Executor:
             self._tell_status()
 
     async def _poll(self, symbol: int) -> None:
-        """Ask for the fills of a symbol; those the stream has brought are known already."""
+        """Ask for the fills of a symbol, or of all at once; those the stream has brought are known already."""
+        wide = self._venue.account_wide
+        symbol = 0 if wide else symbol
         if symbol in self._polling:
             return
         self._polling.add(symbol)
         try:
-            fills = await self._venue.fills(symbol, self._since_ms(symbol))
+            fills = await self._venue.fills(symbol, min(self._since_ms(i) for i in (range(self._count) if wide else (symbol,))))
         except FeedError as error:
             self._say_once(str(error))
             return
@@ -397,6 +403,8 @@ class Executor:
             except FeedError as error:
                 self._say_once(str(error))
                 continue
+            if self._no_switch:
+                self._say("no dead man's switch here: a quote that rests when this program falls silent stays until it is back")
             self._armed[index] = wanted
             if self._no_switch or not self._venue.switch_per_symbol:
                 return
@@ -406,9 +414,12 @@ class Executor:
     async def _reconcile(self) -> None:
         """Compare orders, fills, balances and positions; conclude only from a moment in which nothing was under way."""
         reports = int(self._state["reports"])
+        if any(self.desk.in_flight(i) for i in range(self._count)):  # nothing could be concluded, and questions are counted
+            self._reconcile_ns = self._clock.monotonic_ns() + RECHECK_NS
+            return
         try:
             strange = await self._strangers()
-            for index in range(self._count):
+            for index in range(self._groups):
                 await self._poll(index)
             holdings = await self._venue.holdings()
         except FeedError as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,7 +11,7 @@ import msgspec
 import numpy as np
 
 from shared.clock import Clock
-from shared.errors import ConfigError
+from shared.errors import ConfigError, FeedError
 from trader.execution.live.connect import Account, connect
 from trader.execution.live.executor import Engine, Events, Executor
 from trader.execution.live.gates import SIM, LiveMode
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
     from trader.settings import Settings
 
 JOURNAL_FILE = "orders.sqlite"
+OPEN_WITHIN_S = 60.0  # a venue that is away for a moment must not keep a trader that holds something from coming back
+FIRST_WAIT_S, LONGEST_WAIT_S = 0.5, 8.0
 
 
 class LiveRoom:
@@ -75,12 +78,12 @@ async def open_room(mode: LiveMode, settings: Settings, venue: Any, clock: Clock
     ConfigError
         If the key is not good for it, or the account holds less than the capital.
     FeedError
-        If the venue does not answer.
+        If the venue has not answered for :data:`OPEN_WITHIN_S`.
     """
     if mode.venue == SIM and venue.owns_simulator:
         raise ConfigError("venue sim: was not running, expected a local exchange with accounts: trader_sim --accounts FILE")
     mode = msgspec.structs.replace(mode, market=venue.market) if venue.loopback_port else mode  # a local exchange knows its own
-    account = await connect(mode, venue.symbols, loopback_port=venue.loopback_port)
+    account = await _connected(mode, venue, say)
     fresh = settings.fresh or not (settings.folder / JOURNAL_FILE).exists()
     if fresh and account.cash_usd < settings.capital_usd:
         await account.venue.close()
@@ -88,3 +91,17 @@ async def open_room(mode: LiveMode, settings: Settings, venue: Any, clock: Clock
             f"capital: was {settings.capital_usd:,.2f} USD, expected at most the account's {account.cash_usd:,.2f}; use --capital"
         )
     return LiveRoom(account, settings.folder, settings.capital_usd, clock, say)
+
+
+async def _connected(mode: LiveMode, venue: Any, say: Callable[[str], None]) -> Account:
+    loop = asyncio.get_running_loop()
+    give_up, wait_s = loop.time() + OPEN_WITHIN_S, FIRST_WAIT_S
+    while True:
+        try:
+            return await connect(mode, venue.symbols, loopback_port=venue.loopback_port)
+        except FeedError as error:
+            if loop.time() + wait_s > give_up:
+                raise
+            say(f"{error}; trying again")
+        await asyncio.sleep(wait_s)
+        wait_s = min(wait_s * 2, LONGEST_WAIT_S)

@@ -129,6 +129,7 @@ class TradeVenue(Protocol):
 
     perpetual: bool
     switch_per_symbol: bool  # else its switch is one for the whole account
+    account_wide: bool  # whether one answer about fills is of every traded symbol, and counts against a narrow limit
     settling_ns: int  # after this long a request that was never answered can no longer be taken
 
     async def open(self) -> None:
@@ -141,6 +142,10 @@ class TradeVenue(Protocol):
 
     async def close(self) -> None:
         """Close every connection."""
+        ...
+
+    async def time_ms(self) -> int:
+        """Return the venue's clock, milliseconds since the epoch."""
         ...
 
     async def send(self, request: OrderRequest) -> Answer:
@@ -160,7 +165,7 @@ class TradeVenue(Protocol):
         ...
 
     async def fills(self, symbol: int, since_ms: int) -> list[VenueFill]:
-        """Return our fills in a symbol since a time of the venue, oldest first."""
+        """Return our fills in a symbol (:attr:`account_wide`: in all) since a time of the venue, oldest first."""
         ...
 
     async def holdings(self) -> Holdings:

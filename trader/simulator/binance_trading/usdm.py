@@ -330,13 +330,13 @@ class UsdmRoutes(TradingRoutes):
 
     def income(self, caller: Caller) -> object:
         """GET income: funding only."""
-        mine = [row for row in self.venue.fundings if row[0] == caller.account.name]
+        mine = [paid for paid in self.venue.fundings if paid.owner == caller.account.name]
         return [
             {
-                "symbol": symbol, "incomeType": "FUNDING_FEE", "income": eight(amount), "asset": _ledger(caller).asset,
-                "time": ns // NS_PER_MS, "info": "FUNDING_FEE", "tranId": number, "tradeId": "",
+                "symbol": paid.symbol, "incomeType": "FUNDING_FEE", "income": eight(paid.amount), "asset": _ledger(caller).asset,
+                "time": paid.ns // NS_PER_MS, "info": "FUNDING_FEE", "tranId": number, "tradeId": "",
             }
-            for number, (_, symbol, amount, ns) in enumerate(mine, start=1)
+            for number, paid in enumerate(mine, start=1)
         ]  # fmt: skip
 
     def symbol_config(self, caller: Caller) -> object:

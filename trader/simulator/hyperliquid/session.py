@@ -88,6 +88,11 @@ class Session:
     coins: Container[str]
     subscriptions: dict[bytes, Subscription] = field(default_factory=dict)
 
+    @property
+    def hears_user(self) -> bool:
+        """Whether it has subscribed anything about a user."""
+        return any(subscription.form["type"] in _USER_CHANNELS for subscription in self.subscriptions.values())
+
     def handle(self, text: str | bytes) -> Answer:
         """Answer one message; a subscription it announces is in force at once."""
         try:

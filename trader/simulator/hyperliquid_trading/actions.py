@@ -194,11 +194,12 @@ class Actions:
         return self._place(account, wire)
 
     def _schedule_cancel(self, account: Account, action: dict[str, Any]) -> Answer:
-        account.countdowns.pop("", None)
         when = action.get("time")
-        if when is not None:
-            if int(when) * NS_PER_MS < self._venue.now_ns() + _SOONEST_CANCEL_MS * NS_PER_MS:
-                raise ActionError("Scheduled cancel time too early, must be at least 5 seconds from now.")
+        if when is None:
+            account.countdowns.pop("", None)
+        elif int(when) * NS_PER_MS < self._venue.now_ns() + _SOONEST_CANCEL_MS * NS_PER_MS:
+            raise ActionError("Scheduled cancel time too early, must be at least 5 seconds from now.")  # the one before stays
+        else:
             account.countdowns[""] = int(when) * NS_PER_MS
         return DEFAULT
 

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 
 from shared.clock import NS_PER_MS
 from trader.simulator.hyperliquid.wire import number
-from trader.simulator.trading.events import Execution, OrderEvent
+from trader.simulator.trading.events import Execution, Funding, OrderEvent
 from trader.simulator.trading.orders import ZERO, Fill, Order, Side, Status, TimeInForce
+from trader.simulator.trading.venue import SCHEDULED
 
 if TYPE_CHECKING:
     from trader.simulator.trading.ledger import MarginLedger
@@ -74,7 +75,7 @@ def order_status(order: Order) -> str:
     if order.status is Status.FILLED:
         return "filled"
     if order.status is Status.CANCELED:
-        return "canceled"
+        return "scheduledCancel" if order.cancel_id == SCHEDULED else "canceled"
     if order.status is not Status.EXPIRED:
         return "triggered" if order.triggered_ns else "open"
     if order.request.reduce_only and order.request.tif is not TimeInForce.IOC:
@@ -109,6 +110,15 @@ def fill_body(order: Order, fill: Fill, position_after: Decimal) -> Body:
         "twapId": None,
         **cloid(order),
     }
+
+
+def funding_body(paid: Funding) -> Body:
+    """Return one payment of funding."""
+    delta = {
+        "type": "funding", "coin": paid.symbol, "usdc": text(paid.amount, 6), "szi": text(paid.qty),
+        "fundingRate": f"{paid.rate:f}", "nSamples": None,
+    }  # fmt: skip
+    return {"time": paid.ns // NS_PER_MS, "hash": "0x" + "0" * 64, "delta": delta}
 
 
 def direction(start: Decimal, end: Decimal) -> str:

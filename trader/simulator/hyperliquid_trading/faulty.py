@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from aiohttp import web
 
 from trader.simulator.faults.closing import NO_CLOSE_FRAME, RESET
-from trader.simulator.faults.plan import Change, FaultPlan, Outgoing
+from trader.simulator.faults.plan import USER, Change, FaultPlan, Outgoing
 from trader.simulator.faults.script import Kind, Script
 
 if TYPE_CHECKING:
@@ -38,6 +38,8 @@ class FaultyVenue:
             ends = fault.kind is Kind.CLOSE or (fault.kind is Kind.SERVER_SHUTDOWN and not change.begins)
             code = fault.code if fault.kind is Kind.CLOSE else _GOING_AWAY
             for client in list(clients) if ends else ():
+                if fault.stream == USER and not client.session.hears_user:
+                    continue
                 if code in {RESET, NO_CLOSE_FRAME}:
                     client.cut()
                 else:

@@ -44,6 +44,7 @@ _FUNDING_S = 3600
 _FUNDING_RATE = Decimal("0.0000125")
 _MAINTENANCE = Decimal("0.0125")  # half the initial margin at 40x; one share for all coins
 _MOST_FILLS = 2000
+_MOST_FUNDINGS = 500
 _REMEMBERED_TRADES = 4096
 
 
@@ -221,16 +222,22 @@ class HyperliquidTrading:
             "historicalOrders": lambda q: [self._status_body(order) for order in self._orders(q["user"])],
             "userFills": lambda q: self.fills(q["user"])[:_MOST_FILLS],
             "userFillsByTime": self._fills_by_time,
-            "userFunding": lambda _: [],
+            "userFunding": self._fundings,
             "userFees": lambda _: {"userCrossRate": f"{_TAKER}", "userAddRate": f"{_MAKER}", "activeReferralDiscount": "0.0"},
             "userRateLimit": lambda _: {"cumVlm": "0.0", "nRequestsUsed": 0, "nRequestsCap": 10_000},
-            "userRole": lambda q: {"role": "user" if q["user"].lower() in self.venue.accounts else "missing"},
+            "userRole": lambda q: self._role(q["user"].lower()),
             "userAbstraction": lambda _: "default",
             "extraAgents": lambda _: [],
             "subAccounts": lambda _: None,
             "maxBuilderFee": lambda _: 0,
             "activeAssetData": lambda q: self._active_asset(q["user"], q["coin"]),
         }
+
+    def _role(self, address: str) -> Answer:
+        if address in self.venue.accounts:
+            return {"role": "user"}
+        master = self._signers.get(address)
+        return {"role": "missing"} if master is None else {"role": "agent", "data": {"user": master.name}}
 
     def _account(self, address: str) -> Account | None:
         return self.venue.accounts.get(address.lower())
@@ -268,6 +275,11 @@ class HyperliquidTrading:
         start, end = int(question["startTime"]), int(question.get("endTime") or 2**63)
         rows = [fill for fill in self._fills.get(question["user"].lower(), ()) if start <= int(str(fill["time"])) <= end]
         return rows[:_MOST_FILLS]
+
+    def _fundings(self, question: dict[str, Any]) -> list[bodies.Body]:
+        start, end = int(question.get("startTime") or 0), int(question.get("endTime") or 2**63)
+        mine = [paid for paid in self.venue.fundings if paid.owner == question["user"].lower()]
+        return [bodies.funding_body(paid) for paid in mine if start <= paid.ns // NS_PER_MS <= end][:_MOST_FUNDINGS]
 
     def _active_asset(self, address: str, coin: str) -> Answer:
         account, mark = self._account(address), self.venue.mark(coin)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from decimal import Decimal
 from enum import StrEnum
+from typing import NamedTuple
 
 from trader.simulator.trading.orders import Fill, Order
 
@@ -40,6 +41,17 @@ class AccountEvent:
     symbols: tuple[str, ...]
     ns: int
     amount: Decimal = Decimal(0)  # what was paid in or out beside profit and commission
+
+
+class Funding(NamedTuple):
+    """One payment of funding; ``amount`` is what the account received, ``qty`` the signed position it was for."""
+
+    owner: str
+    symbol: str
+    amount: Decimal
+    ns: int
+    qty: Decimal
+    rate: Decimal
 
 
 Event = OrderEvent | AccountEvent

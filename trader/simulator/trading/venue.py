@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from shared.clock import NS_PER_S
 from trader.simulator.trading.account import Account
-from trader.simulator.trading.events import AccountEvent, Event, Execution, OrderEvent
+from trader.simulator.trading.events import AccountEvent, Event, Execution, Funding, OrderEvent
 from trader.simulator.trading.ledger import MarginLedger, fill_of
 from trader.simulator.trading.matching import SymbolMatching
 from trader.simulator.trading.orders import ZERO, Order, OrderRequest, Reason, Rejected, Side, Status
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 _FIRST_ORDER = 10_000_000_000
 _FIRST_TRADE = 900_000_000
 _LIQUIDATION_PREFIX = "autoclose-"
+SCHEDULED = "scheduled"  # the cancel id of what a countdown over all symbols ends
 
 
 class TradingVenue:
@@ -59,7 +60,7 @@ class TradingVenue:
         self._funding_ns = funding_s * NS_PER_S
         self._next_funding_ns = 0
         self._next_check_ns = 0
-        self.fundings: list[tuple[str, str, Decimal, int]] = []  # owner, symbol, amount, ns
+        self.fundings: list[Funding] = []
 
     # ---- for the protocols
 
@@ -101,9 +102,9 @@ class TradingVenue:
         account.updated_ns = self.now_ns()
         return order
 
-    def cancel_all(self, account: Account, symbol: str | None = None) -> list[Order]:
+    def cancel_all(self, account: Account, symbol: str | None = None, cancel_id: str = "") -> list[Order]:
         """Cancel every open order, of one symbol or of all."""
-        return [self.cancel(account, order) for order in account.open_orders(symbol)]
+        return [self.cancel(account, order, cancel_id) for order in account.open_orders(symbol)]
 
     def plan(self, account: Account, request: OrderRequest) -> list[Level]:
         """Return what ``request`` would take now."""
@@ -142,7 +143,7 @@ class TradingVenue:
         for account in self.accounts.values():
             for symbol in [symbol for symbol, due in account.countdowns.items() if due <= now]:
                 del account.countdowns[symbol]
-                self.cancel_all(account, symbol or None)
+                self.cancel_all(account, symbol or None, "" if symbol else SCHEDULED)
         if self._funding_ns and now >= self._next_funding_ns:
             if self._next_funding_ns:
                 self._fund()
@@ -265,7 +266,7 @@ class TradingVenue:
                 if held.qty:
                     amount = -held.qty * self.mark(symbol) * self.funding_rate
                     account.ledger.wallet += amount
-                    self.fundings.append((account.name, symbol, amount, self.now_ns()))
+                    self.fundings.append(Funding(account.name, symbol, amount, self.now_ns(), held.qty, self.funding_rate))
                     self.touched(account, "funding", (account.ledger.asset,), (symbol,), amount)
 
     def _liquidate(self, account: Account) -> None:
