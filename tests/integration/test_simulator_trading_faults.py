@@ -61,6 +61,9 @@ def test_what_each_kind_does_to_a_stream() -> None:
     assert numbers(sent(fault("gap", at_s=0.25, count=2), flow)) == [0, 1, 2, 5, 6, 7, 8, 9]
     assert numbers(sent(fault("duplicate", count=1), flow)) == [0, 0, *range(1, 10)]
     assert numbers(sent(fault("reorder", count=1), flow)) == [1, 0, *range(2, 10)]
+    between = [frame._replace(stream="ethusdt@depth" if n == 1 else frame.stream) for n, frame in enumerate(flow)]
+    assert numbers(sent(fault("reorder", count=1), between)) == [1, 0, *range(2, 10)]
+    assert numbers(sent(fault("reorder", count=1, stream="depth"), between)) == [1, 2, 0, *range(3, 10)]
     assert numbers(sent(fault("delay", for_s=0.35, delay_s=0.5), flow)) == list(range(10))
     assert numbers(sent(fault("delay", for_s=0.35, delay_s=0.5), flow[:7])) == [0, 1]  # the others are still on their way
     assert numbers(sent(fault("burst", factor=3), frames(2, "bookTicker"))) == [0, 0, 0, 1, 1, 1]

@@ -72,6 +72,7 @@ class FaultPlan:
         self._now_s = 0.0
         self._held: deque[tuple[int, Outgoing]] = deque()
         self._swapped: Outgoing | None = None
+        self._swapped_within = ""  # a stream: only its next frame goes before
 
     @property
     def _at_work(self) -> list[Fault]:
@@ -148,9 +149,11 @@ class FaultPlan:
         if self._concerned(Kind.SILENCE, frame) or self._concerned(Kind.GAP, frame):
             return
         frame = self._stamped(frame)
-        swap, self._swapped = self._swapped, None
-        if swap is None and self._concerned(Kind.REORDER, frame):
-            self._swapped = frame
+        swap = self._swapped if self._swapped_within in {"", frame.stream} else None
+        if swap is not None:
+            self._swapped = None
+        elif self._swapped is None and (fault := self._concerned(Kind.REORDER, frame)) is not None:
+            self._swapped, self._swapped_within = frame, frame.stream if fault.stream else ""
             return
         for sent in (frame, swap):
             if sent is not None:
