@@ -266,7 +266,7 @@ def _differ(name: str, theirs: float, ours: float) -> bool:
 def _note(printed: str) -> str:
     """Return the first words for a human among what was printed: events begin with their time."""
     notes = [line for line in printed.splitlines() if line and not line[0].isdigit()]
-    return notes[0][:58] if notes else ""
+    return notes[0][:48] if notes else ""
 
 
 def show(rows: list[Row]) -> None:
@@ -283,7 +283,7 @@ def show(rows: list[Row]) -> None:
         live.add_row(*row.cells())
         if row.trial.of_market:
             paper.add_row(row.trial.name, *row.paper.cells())
-    console = Console(width=240)
+    console = Console(width=220)
     console.print(live)
     console.print(paper)
 

@@ -95,14 +95,14 @@ MARKET = (
     _trial("delay", "frames 2 s late", _one("delay", lasts=4.0, delay_s=2.0)),
     _trial("burst ×10", "all quotes ten times", _one("burst", lasts=5.0, factor=10), sees=("times the frames",)),
     _trial(
-        "old snapshots", "1 book change missing, snapshots from before",
+        "old snapshots", "1 book change missing, old snapshots",
         _one("stale_snapshot", lasts=4.0), _one("gap", at=0.5, lasts=2.0, stream="depth", count=1), sees=("book lost",),
     ),
     _trial(
         "no snapshots", "1 book change missing, 503 for snapshots",
         _one("http", lasts=4.0, code=503, path="depth"), _one("gap", lasts=2.0, stream="depth", count=1), sees=("book lost",),
     ),
-    _trial("server shutdown", "announced, connections end 1.5 s later", _one("server_shutdown", lasts=1.5), sees=("reconnect",)),
+    _trial("server shutdown", "announced, connections end 2 s later", _one("server_shutdown", lasts=2.0), sees=("reconnect",)),
 )  # fmt: skip
 
 ORDERS = (

@@ -9,13 +9,13 @@ from typing import Any
 from shared.events import EventKind, Reason, Status
 from shared.workspace import Workspace
 
-MANY = 3.0  # so many times the usual frames are told
+MANY = 2.0  # so many times the usual frames are told
 SAID = {
     EventKind.FEED_STALE: "stale", EventKind.FEED_RESTORED: "restored", EventKind.DISCREPANCY: "discrepancy",
     EventKind.RECONCILED: "reconciled", EventKind.ERROR: "error",
 }  # fmt: skip
 COUNTED = {"reconnects": "reconnect", "resyncs": "resync", "bad_messages": "bad frame"}
-_STATUS = {Status.BOOK_LOST: "book lost", Status.BOOK_IN_STEP: "book in step"}
+_STATUS = {Status.BOOK_LOST: "book lost", Status.BOOK_IN_STEP: "in step"}
 
 
 class Watch:
@@ -83,9 +83,9 @@ class Watch:
     def happened(self) -> list[str]:
         """Return events and grown counters, in words."""
         view = self._workspace.portfolio()
-        told = [f"{count} {name}" if count > 1 else name for name, count in self.events.items()]
         grown = {words: int(view[name]) - self._before[name] for name, words in COUNTED.items()}
-        told += [f"{count} {words}{'s' if count > 1 else ''}" for words, count in grown.items() if count]
+        counts = [*self.events.items(), *((words, count) for words, count in grown.items() if count)]
+        told = [f"{name} {count}" if count > 1 else name for name, count in counts]
         if self._usual_per_s and self._rate > MANY * self._usual_per_s:
             told.append(f"{self._rate / self._usual_per_s:.0f} times the frames")
         return [*told, f"{self.lag_ms / 1e3:.1f} s lag"] if self.lag_ms > 1_000.0 else told

@@ -75,6 +75,18 @@ def test_what_each_kind_does_to_a_stream() -> None:
     assert json.loads(skewed.payload)["E"] == 1_700_000_000_000 - 2000
 
 
+def test_a_fault_may_be_added_to_a_plan_that_is_being_played() -> None:
+    plan, flow = FaultPlan(Script()), frames(10)
+    out: list[Outgoing] = []
+    for number, frame in enumerate(flow):
+        plan.advance(frame.ns)
+        if number == 3:
+            gap = plan.add(Fault(at_s=0.15, for_s=FOREVER, kind=Kind.GAP, count=2))
+        out += plan.frames(frame)
+    assert numbers(out) == [0, 1, 2, 3, 4, 7, 8, 9]
+    assert (gap.at_s, plan.hits(gap)) == (pytest.approx(0.45), 2)
+
+
 def test_the_same_script_does_the_same_to_the_same_flow() -> None:
     flow = frames(600)
     for seed in range(30):
@@ -126,16 +138,20 @@ def test_connections_end_in_each_way(code: int, seen: int) -> None:
     served(fault("close", at_s=0.3, code=code), act)
 
 
-def test_a_shutdown_is_announced_before_it_comes() -> None:
+def test_a_shutdown_is_announced_before_it_comes_to_those_that_were_told() -> None:
     async def act(caller: Caller) -> None:
-        async with connect(f"ws://127.0.0.1:{caller.port}/public/stream?streams=btcusdt@bookTicker") as ws:
-            messages = await until_closed(ws)
-            assert {"stream": "!serverShutdown", "e": "serverShutdown"} in [
-                {"stream": m["stream"], "e": m["data"].get("e")} for m in messages
-            ]
-            assert ws.close_code == 1001
+        url = f"ws://127.0.0.1:{caller.port}/public/stream?streams=btcusdt@bookTicker"
+        async with connect(url) as told:
+            while (message := json.loads(await told.recv()))["stream"] != "!serverShutdown":
+                pass
+            assert message["data"]["e"] == "serverShutdown"
+            async with connect(url) as later:
+                await until_closed(told)
+                assert told.close_code == 1001
+                while json.loads(await later.recv())["data"]["E"] < message["data"]["E"] + 1_000:
+                    pass
 
-    served(fault("server_shutdown", at_s=0.2, for_s=0.3), act)
+    served(fault("server_shutdown", at_s=0.2, for_s=0.6), act)
 
 
 @pytest.mark.parametrize("code", [0, 504])
