@@ -153,14 +153,16 @@ class FaultTable(Chaos):
         self._paper.close()
         self._exchange.stop()
 
-    def _watches(self) -> list[Watch]:
-        return [Watch(workspace, self._usual.get(workspace, 0.0)) for workspace in (self._workspace, self._paper)]
+    def _watches(self, trial: Trial | None = None) -> list[Watch]:
+        """Begin to watch both traders; only of a burst is told how many frames come."""
+        burst = trial is not None and any(fault.kind is Kind.BURST for fault in trial.faults)
+        return [Watch(workspace, self._usual[workspace] if burst else 0.0) for workspace in (self._workspace, self._paper)]
 
     def row(self, trial: Trial) -> Row:
         """Live through one fault."""
         self._calm(self._watches(), CALM_S / 3.0)
         sent_before, heard = set(self._exchange.posted), len(self._system.said(self._trader))
-        watches = self._watches()
+        watches = self._watches(trial)
         placed = self._exchange.inject(trial.faults)
         began = time.monotonic()
         ends = began + trial.lasts_s
@@ -283,7 +285,7 @@ def show(rows: list[Row]) -> None:
         live.add_row(*row.cells())
         if row.trial.of_market:
             paper.add_row(row.trial.name, *row.paper.cells())
-    console = Console(width=220)
+    console = Console(width=270)
     console.print(live)
     console.print(paper)
 
