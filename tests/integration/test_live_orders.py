@@ -211,12 +211,16 @@ def test_a_stream_that_is_open_and_dead_is_begun_anew(tmp_path: Path, monkeypatc
     play(tmp_path, story)
 
 
-def test_a_cut_stream_loses_no_fill(tmp_path: Path) -> None:
+def test_a_cut_stream_loses_no_fill_and_the_next_one_is_not_blamed_for_it(tmp_path: Path) -> None:
     async def story(venue: ScriptedVenue, room: Room) -> None:
+        room.executor._listening_ms = 0
         await venue.cut()
+        await room.until(lambda: room.executor._deaf_since)
         room.by_hand(BUY)
         await room.until(lambda: room.position > 0)
         agree(venue, room)
+        await room.until(lambda: not room.executor._deaf_since)
+        assert not room.executor._unheard
 
     play(tmp_path, story)
 

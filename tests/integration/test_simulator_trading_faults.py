@@ -61,6 +61,9 @@ def test_what_each_kind_does_to_a_stream() -> None:
     assert numbers(sent(fault("gap", at_s=0.25, count=2), flow)) == [0, 1, 2, 5, 6, 7, 8, 9]
     assert numbers(sent(fault("duplicate", count=1), flow)) == [0, 0, *range(1, 10)]
     assert numbers(sent(fault("reorder", count=1), flow)) == [1, 0, *range(2, 10)]
+    between = [frame._replace(stream="ethusdt@depth" if n == 1 else frame.stream) for n, frame in enumerate(flow)]
+    assert numbers(sent(fault("reorder", count=1), between)) == [1, 0, *range(2, 10)]
+    assert numbers(sent(fault("reorder", count=1, stream="depth"), between)) == [1, 2, 0, *range(3, 10)]
     assert numbers(sent(fault("delay", for_s=0.35, delay_s=0.5), flow)) == list(range(10))
     assert numbers(sent(fault("delay", for_s=0.35, delay_s=0.5), flow[:7])) == [0, 1]  # the others are still on their way
     assert numbers(sent(fault("burst", factor=3), frames(2, "bookTicker"))) == [0, 0, 0, 1, 1, 1]
@@ -70,6 +73,19 @@ def test_what_each_kind_does_to_a_stream() -> None:
     assert len(cut.payload) < len(flow[0].payload)
     (skewed,) = sent(fault("skew", skew_ms=-2000), flow[:1])
     assert json.loads(skewed.payload)["E"] == 1_700_000_000_000 - 2000
+
+
+def test_a_fault_may_be_added_to_a_plan_that_is_being_played() -> None:
+    plan, flow = FaultPlan(Script()), frames(10)
+    out: list[Outgoing] = []
+    for number, frame in enumerate(flow):
+        plan.advance(frame.ns)
+        if number == 3:
+            gap = plan.add(Fault(at_s=0.15, for_s=FOREVER, kind=Kind.GAP, count=2))
+        out += plan.frames(frame)
+    assert numbers(out) == [0, 1, 2, 3, 4, 7, 8, 9]
+    assert gap.at_s == pytest.approx(0.45)
+    assert plan.hits(gap) == 2
 
 
 def test_the_same_script_does_the_same_to_the_same_flow() -> None:
@@ -113,26 +129,40 @@ def served(script: Script, act: Any, market: Market = Market.USDM) -> None:
     asyncio.run(scenario())
 
 
+def begin(caller: Caller, kind: str, **fields: Any) -> None:
+    """Let a fault begin now, when whoever it is for is connected."""
+    plan: Any = caller.server._plan
+    plan.add(Fault(**{"at_s": 0.0, "kind": Kind(kind), **fields}))
+
+
 @pytest.mark.parametrize(("code", "seen"), [(1000, 1000), (1008, 1008), (1006, 1006), (0, 1006)])
 def test_connections_end_in_each_way(code: int, seen: int) -> None:
     async def act(caller: Caller) -> None:
         async with connect(f"ws://127.0.0.1:{caller.port}/public/ws/btcusdt@bookTicker") as ws:
+            await ws.recv()  # the exchange knows of it
+            begin(caller, "close", code=code)
             await until_closed(ws)
             assert (ws.close_code or 1006) == seen
 
-    served(fault("close", at_s=0.3, code=code), act)
+    served(Script(), act)
 
 
-def test_a_shutdown_is_announced_before_it_comes() -> None:
+def test_a_shutdown_is_announced_before_it_comes_to_those_that_were_told() -> None:
     async def act(caller: Caller) -> None:
-        async with connect(f"ws://127.0.0.1:{caller.port}/public/stream?streams=btcusdt@bookTicker") as ws:
-            messages = await until_closed(ws)
-            assert {"stream": "!serverShutdown", "e": "serverShutdown"} in [
-                {"stream": m["stream"], "e": m["data"].get("e")} for m in messages
-            ]
-            assert ws.close_code == 1001
+        url = f"ws://127.0.0.1:{caller.port}/public/stream?streams=btcusdt@bookTicker"
+        async with connect(url) as told:
+            await told.recv()
+            begin(caller, "server_shutdown", for_s=0.6)
+            while (message := json.loads(await told.recv()))["stream"] != "!serverShutdown":
+                pass
+            assert message["data"]["e"] == "serverShutdown"
+            async with connect(url) as later:
+                await until_closed(told)
+                assert told.close_code == 1001
+                while json.loads(await later.recv())["data"]["E"] < message["data"]["E"] + 1_000:
+                    pass
 
-    served(fault("server_shutdown", at_s=0.2, for_s=0.3), act)
+    served(Script(), act)
 
 
 @pytest.mark.parametrize("code", [0, 504])

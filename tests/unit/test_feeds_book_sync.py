@@ -2,7 +2,18 @@ from __future__ import annotations
 
 import pytest
 
-from trader.feeds.binance.book_sync import MAX_BUFFERED, MAX_PENDING, Action, BookSync, Rule, SpotRule, Step, Update, UsdmRule
+from trader.feeds.binance.book_sync import (
+    MAX_BUFFERED,
+    MAX_OLD,
+    MAX_PENDING,
+    Action,
+    BookSync,
+    Rule,
+    SpotRule,
+    Step,
+    Update,
+    UsdmRule,
+)
 from trader.feeds.binance.messages import Depth, Snapshot
 
 
@@ -83,7 +94,25 @@ def test_usdm_follows_the_previous_id_whatever_the_first_id() -> None:
     sync.on_update(update(11, 20, 8))
     sync.on_snapshot(snapshot(15))
     assert short(sync.on_update(update(500, 600, 20))) == [("APPLY", 600)]
-    assert short(sync.on_update(update(500, 600, 20))) == [("GAP", 600)]
+    assert short(sync.on_update(update(500, 590, 20))) == [("GAP", 590)]
+
+
+def test_usdm_ignores_the_update_the_book_stands_at_but_not_for_ever() -> None:
+    sync = BookSync(UsdmRule())
+    sync.on_update(update(11, 20, 8))
+    sync.on_snapshot(snapshot(15))
+    assert [sync.on_update(update(11, 20, 8)) for _ in range(MAX_OLD)] == [[]] * MAX_OLD
+    assert short(sync.on_update(update(21, 30, 20))) == [("APPLY", 30)]
+    assert [sync.on_update(update(21, 30, 20)) for _ in range(MAX_OLD)] == [[]] * MAX_OLD
+    assert short(sync.on_update(update(21, 30, 20))) == [("GAP", 30)]
+
+
+def test_usdm_does_not_take_an_older_update_for_a_repetition() -> None:
+    sync = BookSync(UsdmRule())
+    sync.on_update(update(11, 20, 8))
+    sync.on_snapshot(snapshot(15))
+    sync.on_update(update(21, 30, 20))
+    assert short(sync.on_update(update(11, 20, 8))) == [("GAP", 20)]
 
 
 def test_a_gap_inside_the_buffer_is_found_after_the_start() -> None:

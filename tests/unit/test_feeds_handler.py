@@ -132,8 +132,10 @@ def test_a_book_starts_with_a_snapshot_and_then_changes() -> None:
         ("usdm", (1, 3, 4), 1),
         ("spot", (1, 3, 2, 4), 1),  # swapped
         ("usdm", (1, 3, 2, 4), 1),
-        ("usdm", (1, 2, 2, 3, 4), 1),  # repeated: the rule of USD-M knows no harmless repetition
-        ("spot", (1, 2, 2, 3, 4), 0),  # that of spot does
+        ("usdm", (1, 2, 2, 3, 4), 0),  # repeated
+        ("spot", (1, 2, 2, 3, 4), 0),
+        ("usdm", (1, 2, 3, 2, 4), 1),  # an older one: its id does not say that it was applied
+        ("spot", (1, 2, 3, 2, 4), 0),
     ],
 )
 def test_a_broken_chain_is_one_gap_of_that_symbol_only(market: Market, order: tuple[int, ...], gaps: int) -> None:
@@ -301,7 +303,9 @@ def test_after_a_change_of_connections_repetitions_are_left_out(market: Market) 
     assert desk.kinds() == ["DEPTH", "TRADE"]
     assert (desk.stats.chain_breaks, desk.stats.repetitions, desk.stats.duplicate_trades) == (0, 3, 1)
     desk.clock.advance(6 * NS_PER_S)
-    desk.depth(31, 40, previous=30)  # later it means that something is wrong, where the venue's rule says so
+    desk.depth(31, 40, previous=30)  # the one the book stands at says nothing, whenever it comes
+    assert desk.kinds() == []
+    desk.depth(21, 30, previous=20)  # later an older one means that something is wrong, where the venue's rule says so
     assert desk.kinds() == (["GAP"] if market == "usdm" else [])
 
 

@@ -108,6 +108,7 @@ class SimulatorServer:
         self._flow: asyncio.Task[None] | None = None
         self._plain: set[Closable] = set()
         self._api_sockets: set[ServerConnection] = set()
+        self._leaving: list[ServerConnection] = []  # those that were told of a shutdown
         self.port = 0
 
     async def __aenter__(self) -> Self:
@@ -212,13 +213,15 @@ class SimulatorServer:
             self.trading.listen_keys.expire_due(everything=True)
         elif fault.kind is Kind.SERVER_SHUTDOWN and change.begins:
             event = b'{"e":"serverShutdown","E":%d}' % self._source.server_time_ms()
+            self._leaving += [*self._api_sockets, *(s.connection for s in self._hub.subscribers)]
             for subscriber in self._hub.subscribers:
                 with suppress(ConnectionClosed):
                     await subscriber.tell(_SHUTDOWN, event)
             for socket in list(self._api_sockets):
                 await send_quietly(socket, b'{"event":%s}' % event)
         elif fault.kind is Kind.SERVER_SHUTDOWN:
-            await self._cut([*self._api_sockets, *(s.connection for s in self._hub.subscribers)], fault)
+            told, self._leaving = self._leaving, []
+            await self._cut(told, fault)
 
     async def _cut(self, sockets: list[ServerConnection], fault: Fault) -> None:
         for socket in sockets:

@@ -274,6 +274,7 @@ class Executor:
                 wait_s = FIRST_WAIT_S
             except FeedError as error:
                 self._deaf_since.setdefault(name, self._clock.monotonic_ns())
+                self._listen_from_now()  # what it misses while it is broken is no fault of the next one
                 self._pulse_ns = 0
                 self._say_once(str(error))
                 await asyncio.sleep(wait_s)
@@ -342,10 +343,14 @@ class Executor:
 
     async def _renew_stream(self) -> None:
         """Begin the user stream anew: it is open, and has not told of a fill that asking has brought."""
-        self._unheard.clear()
-        self._listening_ms = self._venue_ms() + UNHEARD_NS // NS_PER_MS
+        self._listen_from_now()
         self._say_once("user stream: did not tell of a fill, expected it seconds ago; it is begun anew")
         await self._venue.renew_stream()
+
+    def _listen_from_now(self) -> None:
+        """Expect fills of the user stream from a moment on when it can have told them."""
+        self._unheard.clear()
+        self._listening_ms = self._venue_ms() + UNHEARD_NS // NS_PER_MS
 
     def _since_ms(self, symbol: int) -> int:
         """Return from when on fills are asked for: none of an unfinished order may be left out."""

@@ -66,7 +66,7 @@ class SpotRule:
 
 
 class UsdmRule:
-    """Ids have holes; each update names the one before. The venue's rule knows no harmless repetition."""
+    """Ids have holes; each update names the one before."""
 
     def covered(self, update: DepthIds, book_id: int) -> bool:
         """``u`` < id, strictly."""
@@ -77,8 +77,14 @@ class UsdmRule:
         return update.first_id <= book_id <= update.final_id
 
     def chain(self, update: DepthIds, book_id: int, oldest_id: int) -> Chain:  # noqa: ARG002 - spot needs it
-        """``pu`` == id."""
-        return Chain.FOLLOWS if update.previous_id == book_id else Chain.BROKEN
+        """``pu`` == id; the very update that the book stands at is old.
+
+        The venue's rule is to begin anew then too, at the price of a snapshot: a stream that repeats itself would use up the
+        allowance of requests within seconds, and a book that is really lost would wait for the next minute.
+        """
+        if update.previous_id == book_id:
+            return Chain.FOLLOWS
+        return Chain.OLD if update.final_id == book_id else Chain.BROKEN
 
 
 class Update(msgspec.Struct):

@@ -7,6 +7,7 @@ from collections import Counter, deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+import msgspec
 import numpy as np
 
 from shared.clock import NS_PER_S
@@ -68,8 +69,10 @@ class FaultPlan:
         self._used: Counter[int] = Counter()
         self._tell = tell
         self._start_ns: int | None = None
+        self._now_s = 0.0
         self._held: deque[tuple[int, Outgoing]] = deque()
         self._swapped: Outgoing | None = None
+        self._swapped_within = ""  # a stream: only its next frame goes before
 
     @property
     def _at_work(self) -> list[Fault]:
@@ -87,7 +90,7 @@ class FaultPlan:
         """Move to venue time ``ns``; return what begins and ends there."""
         if self._start_ns is None:
             self._start_ns = ns
-        now_s = (ns - self._start_ns) / NS_PER_S
+        self._now_s = now_s = (ns - self._start_ns) / NS_PER_S
         changes = [Change(fault, begins=False) for fault in self._active if fault.at_s + fault.for_s <= now_s]
         self._active = [fault for fault in self._active if fault.at_s + fault.for_s > now_s]
         while self._ahead and self._ahead[0].at_s <= now_s:
@@ -99,6 +102,16 @@ class FaultPlan:
             if self._tell is not None:
                 self._tell(change, ns)
         return changes
+
+    def add(self, fault: Fault) -> Fault:
+        """Put one more fault into the script, its ``at`` counted from now; return it as it was put there."""
+        placed = msgspec.structs.replace(fault, at_s=self._now_s + fault.at_s)
+        self._ahead = deque(sorted([*self._ahead, placed], key=lambda other: other.at_s))
+        return placed
+
+    def hits(self, fault: Fault) -> int:
+        """Return how many frames or requests a fault of this plan has hit."""
+        return self._used[id(fault)]
 
     def active(self, kind: Kind) -> Fault | None:
         """Return a fault of ``kind`` that is at work."""
@@ -136,9 +149,11 @@ class FaultPlan:
         if self._concerned(Kind.SILENCE, frame) or self._concerned(Kind.GAP, frame):
             return
         frame = self._stamped(frame)
-        swap, self._swapped = self._swapped, None
-        if swap is None and self._concerned(Kind.REORDER, frame):
-            self._swapped = frame
+        swap = self._swapped if self._swapped_within in {"", frame.stream} else None
+        if swap is not None:
+            self._swapped = None
+        elif self._swapped is None and (fault := self._concerned(Kind.REORDER, frame)) is not None:
+            self._swapped, self._swapped_within = frame, frame.stream if fault.stream else ""
             return
         for sent in (frame, swap):
             if sent is not None:
