@@ -46,6 +46,7 @@ class Sample(NamedTuple):
     moment_ns: int
     processor_s: float
     resident_kib: int
+    own_kib: int  # without shared memory, whose rings fill once, and files
 
 
 class Watched(NamedTuple):
@@ -74,7 +75,7 @@ def watch(system: System, pid: int, over: Callable[[], bool]) -> Watched:
     seen: list[tuple[int, int]] = [(0, 0)]
     while not over():
         second_ns = time.monotonic_ns() + NS_PER_S
-        samples.append(Sample(time.monotonic_ns(), processor_s(pid), resident_kib(pid)))
+        samples.append(Sample(time.monotonic_ns(), processor_s(pid), resident_kib(pid), resident_kib(pid, "RssAnon")))
         while (now_ns := time.monotonic_ns()) < second_ns:
             messages = int(copies[int(version[0]) & 1]["messages"])  # 8 bytes: never torn
             if messages > seen[-1][1]:
@@ -187,15 +188,14 @@ def share(watched: Watched, times: Stamps, *, burst: bool) -> str:
 def memory_rows(watched: Watched) -> list[tuple[str, str]]:
     begin_ns = watched.samples[0].moment_ns
     minute = np.array([(sample.moment_ns - begin_ns) / NS_PER_S / 60.0 for sample in watched.samples])
-    resident = np.array([sample.resident_kib for sample in watched.samples], float)
     at = [int(np.searchsorted(minute, whole)) for whole in range(int(minute[-1]) + 1)]
-    rows = [("resident memory each minute, MiB", " ".join(f"{resident[i] / 1024:.1f}" for i in at))]
     later = minute >= 1.0
-    if later.sum() > 30:
-        slope = float(np.polyfit(minute[later], resident[later], 1)[0])
-        rows.append(("slope, least squares, first minute left out", f"{slope:+.1f} KiB a minute"))
-    else:
-        rows.append(("slope, least squares, first minute left out", "too short a run"))
+    rows: list[tuple[str, str]] = []
+    for name, taken in (("resident memory", 2), ("of it without shared memory and files", 3)):
+        resident = np.array([sample[taken] for sample in watched.samples], float)
+        rows.append((f"{name}, each minute, MiB", " ".join(f"{resident[i] / 1024:.1f}" for i in at)))
+        slope = float(np.polyfit(minute[later], resident[later], 1)[0]) if later.sum() > 30 else 0.0
+        rows.append(("slope, least squares, first minute left out", f"{slope:+.1f} KiB a minute" if slope else "too short a run"))
     return rows
 
 

@@ -12,10 +12,10 @@ import numpy as np
 from tests.processes import System
 
 
-def resident_kib(pid: int) -> int:
-    """Return the resident memory of a process, KiB."""
+def resident_kib(pid: int, kind: str = "VmRSS") -> int:
+    """Return the resident memory of a process, KiB; ``RssAnon`` is its own, without shared memory and files."""
     for line in Path(f"/proc/{pid}/status").read_text(encoding="ascii").splitlines():
-        if line.startswith("VmRSS:"):
+        if line.startswith(f"{kind}:"):
             return int(line.split()[1])
     return 0
 

@@ -40,9 +40,10 @@ class _Line:
         return self._feed.ended.is_set()
 
     def on_frame(self, frame: bytes) -> str:
-        stream = self._feed.handler.on_frame(frame)
+        return self._feed.handler.on_frame(frame)
+
+    def deliver(self) -> None:
         self._feed.deliver()
-        return stream
 
     def on_connected(self) -> None:
         self._feed.handler.on_connected(self._streams)
@@ -66,7 +67,8 @@ class HyperliquidFeed:
     stats
         Counters to keep.
     sink
-        Gets the rows (dtype ``shared.layout.INPUT``, shape (n,)) on the event loop's thread, in order, after each message.
+        Gets the rows (dtype ``shared.layout.INPUT``, shape (n,)) on the event loop's thread, in order, after each message or
+        several that came together.
         What it raises ends :meth:`run`.
     sim
         Follow the simulator's time and its end.
