@@ -70,7 +70,7 @@ class ControlPlane:
         for wished, seen in zip(self._rows, self._seen, strict=True):
             if wished.pending_version != seen:
                 return True
-        return self._command_reader.head != self._command_reader.cursor
+        return bool(self._command_reader.head != self._command_reader.cursor)
 
     def poll(self, time_ns: int) -> list[InputRow]:
         """Return the inputs that new wishes and commands amount to; mostly none, and then it costs a few counter reads."""
