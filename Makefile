@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 DEMO_SECONDS ?= 0
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: demo test coverage check bench bench-peers bench-feeds clean test-sentence-transformers test-clients test-llm
+.PHONY: demo test coverage check bench bench-peers bench-feeds bench-load clean test-sentence-transformers test-clients test-llm
 .DELETE_ON_ERROR:
 
 demo: $(VENV)/.compiled
@@ -33,6 +33,10 @@ bench-peers: $(VENV)/.compiled $(VENV)/.test $(VENV)-peers/.ready
 	$(BIN)/python -m tests.bench.tape $(VENV)-peers/tape
 	$(VENV)-peers/bin/python tests/bench/peers.py $(VENV)-peers/tape
 	$(VENV)-peers/bin/python tests/bench/peer_nautilus.py $(VENV)-peers/tape
+
+# Ten minutes of a busy BTC and ETH day with bursts of ten times that, through real processes and sockets.
+bench-load: $(VENV)/.compiled $(VENV)/.test
+	$(BIN)/python -m tests.bench.load --minutes 10
 
 # Independent clients trade on the local exchange, each in an environment of its own: client × call × result.
 test-clients: $(VENV)/.compiled $(VENV)/.test $(VENV)-clients/.ready

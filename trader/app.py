@@ -34,9 +34,10 @@ from trader.session import Identity, Session, archive, catch_up, discard, forget
 from trader.settings import Settings
 
 POLL_S = 0.002  # how often wishes are looked at while no data comes; with data it is every batch
-PUBLISH_AT_MOST_EVERY_NS = (
-    NS_PER_MS // 5
-)  # a reader needs a fifth of that to copy the view; faster, it would never get a whole one
+# A reader needs a fifth of that to copy the view; if it were always faster, none would ever get a whole one. After a pause some
+# may follow each other at once, so that of messages that come in pairs the second does not wait for the next turn.
+PUBLISH_EVERY_BUSY_NS = NS_PER_MS // 5
+PUBLISH_AHEAD_NS = 3 * PUBLISH_EVERY_BUSY_NS
 PUBLISH_EVERY_NS = 100 * NS_PER_MS  # the heartbeat while no data comes
 TIMER_AFTER_NS = 200 * NS_PER_MS  # silence after which time passes without data
 SIMULATED_TIMER_AFTER_NS = 5 * NS_PER_S  # a simulated clock stands still while its venue pauses; longer means the venue is gone
@@ -148,6 +149,7 @@ class Trader:
         self.stopping = asyncio.Event()
         self._last_input_ns = clock.monotonic_ns()
         self._last_publish_ns = self._last_checkpoint_ns = self._last_disk_ns = self._last_kill_ns = clock.monotonic_ns()
+        self._publish_due_ns = clock.monotonic_ns()
         self._kill_file = kill_file(settings.instance)
         with ExitStack() as stack:  # a start that fails half-way removes what it made
             self._make(stack)
@@ -264,11 +266,13 @@ class Trader:
 
     def ingest(self, inputs: Inputs) -> None:
         """Process a batch of market data; wishes that wait are applied first. Called by the feed."""
-        self._last_input_ns = self._clock.monotonic_ns()
-        self._serve()
+        now_ns = self._last_input_ns = self._clock.monotonic_ns()
+        if self.control.waiting:
+            self._serve()
         self._tell(self.engine.process(inputs))
         self._unpublished = True
-        if self._last_input_ns - self._last_publish_ns >= PUBLISH_AT_MOST_EVERY_NS:
+        if self._publish_due_ns <= now_ns + PUBLISH_AHEAD_NS:
+            self._publish_due_ns = max(self._publish_due_ns, now_ns) + PUBLISH_EVERY_BUSY_NS
             self._publish()
         if self._journal.checkpoint_due:
             self._journal.checkpoint(self.state)
@@ -351,6 +355,7 @@ class Trader:
         while True:
             await asyncio.sleep(POLL_S)
             self._serve()
+            self._session.hand_over()
             now_ns = self._clock.monotonic_ns()
             self._let_time_pass(now_ns)
             self._tell_trouble()

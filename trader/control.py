@@ -64,6 +64,14 @@ class ControlPlane:
         for segment in self.segments:
             segment.unlink()
 
+    @property
+    def waiting(self) -> bool:
+        """Say whether anybody wishes something new: a few counter reads, cheap enough to ask with every message."""
+        for wished, seen in zip(self._rows, self._seen, strict=True):
+            if wished.pending_version != seen:
+                return True
+        return bool(self._command_reader.head != self._command_reader.cursor)
+
     def poll(self, time_ns: int) -> list[InputRow]:
         """Return the inputs that new wishes and commands amount to; mostly none, and then it costs a few counter reads."""
         inputs: list[InputRow] = []

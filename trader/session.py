@@ -30,6 +30,7 @@ Inputs = npt.NDArray[np.void]
 
 KEPT_NS = 3600 * NS_PER_S  # of market time: an hour back can always be replayed
 APART_NS = 300 * NS_PER_S  # of market time: between two checkpoints that stay
+_MOST_GATHERED = 1 << 16  # bytes
 KEPT_BYTES = 512 << 20  # of inputs in an unnamed session; a busy market's hour is shorter then
 
 
@@ -60,12 +61,13 @@ class Session:
         self._kept_bytes = kept_bytes
         self._times_ns: dict[int, int] = {}  # of the checkpoints on disk, by the last input they hold
         self._queue: queue.SimpleQueue[tuple[bytes, int, int] | None] = queue.SimpleQueue()
+        self._gathered = bytearray()  # not handed over yet
         self._failure: OSError | None = None
         self._thread = threading.Thread(target=self._work, name="session", daemon=True)
         self._thread.start()
 
     def append(self, inputs: Inputs) -> None:
-        """Queue inputs for the log on disk.
+        """Take inputs for the log on disk; they wait for :meth:`hand_over`.
 
         Errors
         ------
@@ -74,14 +76,24 @@ class Session:
         """
         if self._failure is not None:
             raise JournalError(f"session: could not be written ({self._failure}); free disk space, then restart")
-        self._queue.put((inputs.tobytes(), -1, 0))
+        self._gathered += inputs.tobytes()
+        if len(self._gathered) >= _MOST_GATHERED:
+            self.hand_over()
+
+    def hand_over(self) -> None:
+        """Let the disk have what was taken: every few milliseconds, as waking its thread costs more than most messages do."""
+        if self._gathered:
+            self._queue.put((bytes(self._gathered), -1, 0))
+            self._gathered.clear()
 
     def checkpoint(self, state: State) -> None:
         """Queue a checkpoint; the log goes on in a new file."""
+        self.hand_over()
         self._queue.put((state.tobytes(), int(state["input_seq"][0]), int(state["time_ns"][0])))
 
     def close(self) -> None:
         """Write what is queued and stop."""
+        self.hand_over()
         self._queue.put(None)
         self._thread.join()
 

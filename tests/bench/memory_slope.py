@@ -14,11 +14,12 @@ from tests.processes import System
 KINDS = {"own": "RssAnon", "files": "RssFile", "shared memory": "RssShmem"}
 
 
-def resident_kib(pid: int) -> list[int]:
-    """Return the resident memory of a process by kind, KiB: a shared ring counts as soon as its pages have been touched once."""
-    lines = Path(f"/proc/{pid}/status").read_text(encoding="ascii").splitlines()
-    words = {name: int(rest.split()[0]) for name, _, rest in (line.partition(":") for line in lines) if rest.endswith("kB")}
-    return [words.get(kind, 0) for kind in KINDS.values()]
+def resident_kib(pid: int, kind: str = "VmRSS") -> int:
+    """Return the resident memory of a process, KiB; ``RssAnon`` is its own, shared memory counts once a page was touched."""
+    for line in Path(f"/proc/{pid}/status").read_text(encoding="ascii").splitlines():
+        if line.startswith(f"{kind}:"):
+            return int(line.split()[1])
+    return 0
 
 
 @click.command()
@@ -34,7 +35,7 @@ def main(minutes: float, speed: str) -> None:
             begin = time.monotonic()
             seen: list[list[float]] = []
             while (now := time.monotonic() - begin) < minutes * 60:
-                seen.append([now, *resident_kib(trader.pid)])
+                seen.append([now, *(resident_kib(trader.pid, kind) for kind in KINDS.values())])
                 time.sleep(1.0)
         finally:
             system.stop()

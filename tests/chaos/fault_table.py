@@ -29,7 +29,8 @@ from shared.events import CommandKind, Source
 from shared.workspace import Workspace
 from tests.chaos.fault_trials import TRIALS, Trial, apart
 from tests.chaos.fault_watch import Watch
-from tests.chaos.live_kills import CAPITAL_USD, KEY, SECRET, SYMBOLS, Chaos, Outcome, _signed
+from tests.chaos.live_kills import Chaos, Outcome
+from tests.chaos.live_venues import CAPITAL_USD, KEY, SECRET, BinanceUsdm, signed
 from tests.chaos.open_exchange import OpenExchange, account
 from tests.processes import System
 from trader.simulator.faults.script import Kind
@@ -120,7 +121,7 @@ class FaultTable(Chaos):
 
     def __init__(self, system: System, second: System, seed: int = 1) -> None:
         super().__init__(system, 0.0, 0, seed)
-        self._exchange = OpenExchange(system, SYMBOLS, account(KEY, SECRET, CAPITAL_USD), seed)
+        self._exchange = OpenExchange(system, BinanceUsdm.symbols, account(KEY, SECRET, CAPITAL_USD), seed)
         self._second = second
         self._given = 0
         self._usual: dict[Workspace, float] = {}
@@ -128,13 +129,13 @@ class FaultTable(Chaos):
         self._paper: Workspace
 
     def _start_exchange(self) -> None:
-        self._system.environment |= {"BINANCE_API_KEY_TESTNET": KEY, "BINANCE_API_SECRET_TESTNET": SECRET}
+        self._system.environment |= self._venue.keys
         self._exchange.start()
 
     def __enter__(self) -> Self:
         self._start_exchange()
         self._start_trader()
-        there = ("--venue", "binance", "--local", f"binance={self._exchange.port}", "--symbols", ",".join(SYMBOLS))
+        there = ("--venue", "binance", "--local", f"binance={self._exchange.port}", "--symbols", ",".join(BinanceUsdm.symbols))
         _, self._paper = self._second.trader(*there)
         watches = self._watches()
         self._calm(watches, CALM_S)
@@ -216,7 +217,7 @@ class FaultTable(Chaos):
             apart = [(name, ours - theirs) for name, theirs, ours in self.outcome.rows if _differ(name, theirs, ours)]
             row.differs = [f"{name} {by:+.4f}" for name, by in apart] + ["fills missing"] * bool(self.outcome.lost)
             for sight, watch in zip((row.live, row.paper), watches, strict=True):
-                pictures = zip(SYMBOLS, watch.books(), strict=True)
+                pictures = zip(BinanceUsdm.symbols, watch.books(), strict=True)
                 sight.other_books = [symbol for symbol, picture in pictures if not self._exchange.showed(symbol, picture)]
             books = row.books
             wrong = row.differs or books.lost or books.doubled or books.bare or row.live.other_books or row.paper.other_books
@@ -233,9 +234,9 @@ class FaultTable(Chaos):
         with sqlite3.connect(f"file:{folder / 'ledger.sqlite'}?mode=ro", uri=True) as ledger:
             wanted = {order_id for (order_id,) in ledger.execute("SELECT order_id FROM orders")}
         with httpx.Client(base_url=f"http://127.0.0.1:{self._exchange.port}", trust_env=False) as client:
-            plain = [o for symbol in SYMBOLS for o in _signed(client, "/fapi/v1/allOrders", symbol=symbol, limit=1000)]
-            stops = [o for symbol in SYMBOLS for o in _signed(client, "/fapi/v1/allAlgoOrders", symbol=symbol)]
-            held = {r["symbol"]: float(r["positionAmt"]) for r in _signed(client, "/fapi/v3/positionRisk")}
+            plain = [o for symbol in BinanceUsdm.symbols for o in signed(client, "/fapi/v1/allOrders", symbol=symbol, limit=1000)]
+            stops = [o for symbol in BinanceUsdm.symbols for o in signed(client, "/fapi/v1/allAlgoOrders", symbol=symbol)]
+            held = {r["symbol"]: float(r["positionAmt"]) for r in signed(client, "/fapi/v3/positionRisk")}
         done = {order["clientOrderId"]: float(order["executedQty"]) for order in plain}
         theirs = Counter([*(order["clientOrderId"] for order in plain), *(stop["clientAlgoId"] for stop in stops)])
         sent = set(self._exchange.posted) - sent_before

@@ -90,16 +90,16 @@ class BinanceUsdm(Played):
 
     def ask(self, client: httpx.Client) -> Told:
         """Ask with signed requests."""
-        account, risk = _signed(client, "/fapi/v3/account"), _signed(client, "/fapi/v3/positionRisk")
+        account, risk = signed(client, "/fapi/v3/account"), signed(client, "/fapi/v3/positionRisk")
         trades = [trade for symbol in self.symbols for trade in _all_trades(client, symbol)]
-        orders = [o for symbol in self.symbols for o in _signed(client, "/fapi/v1/allOrders", symbol=symbol, limit=1000)]
+        orders = [o for symbol in self.symbols for o in signed(client, "/fapi/v1/allOrders", symbol=symbol, limit=1000)]
         wallet = float(next(a["walletBalance"] for a in account["assets"] if a["asset"] == "USDT"))
         return Told(
             positions={row["symbol"]: float(row["positionAmt"]) for row in risk},
             traded={s: sum(float(t["qty"]) for t in trades if t["symbol"] == s) for s in self.symbols},
             cash_usd=wallet - sum(float(row["positionAmt"]) * float(row["entryPrice"]) for row in risk),
             fees_usd=sum(float(trade["commission"]) for trade in trades),
-            funding_usd=sum(float(row["income"]) for row in _signed(client, "/fapi/v1/income")),
+            funding_usd=sum(float(row["income"]) for row in signed(client, "/fapi/v1/income")),
             order_ids=[order["clientOrderId"] for order in orders],
             fills=len(trades),
         )
@@ -128,10 +128,10 @@ class BinanceSpot(Played):
 
     def ask(self, client: httpx.Client) -> Told:
         """Ask with signed requests."""
-        rows = _signed(client, "/api/v3/account")["balances"]
+        rows = signed(client, "/api/v3/account")["balances"]
         held = {row["asset"]: float(row["free"]) + float(row["locked"]) for row in rows}
         trades = [trade for symbol in self.symbols for trade in _all_trades(client, symbol, "/api/v3/myTrades")]
-        orders = [o for symbol in self.symbols for o in _signed(client, "/api/v3/allOrders", symbol=symbol, limit=1000)]
+        orders = [o for symbol in self.symbols for o in signed(client, "/api/v3/allOrders", symbol=symbol, limit=1000)]
         return Told(
             positions={symbol: held.get(symbol.removesuffix("USDT"), 0.0) for symbol in self.symbols},
             traded={s: sum(float(t["qty"]) for t in trades if t["symbol"] == s) for s in self.symbols},
@@ -191,7 +191,8 @@ class Hyperliquid(Played):
 VENUES: dict[str, type[Played]] = {"binance": BinanceUsdm, "spot": BinanceSpot, "hyperliquid": Hyperliquid}
 
 
-def _signed(client: httpx.Client, path: str, **given: object) -> Any:
+def signed(client: httpx.Client, path: str, **given: object) -> Any:
+    """Ask Binance what only the owner of the account may ask."""
     clock_ms = client.get(f"/{path.split('/')[1]}/{'v3' if path.startswith('/api') else 'v1'}/time").json()["serverTime"]
     query = "&".join(f"{name}={value}" for name, value in {**given, "timestamp": clock_ms, "recvWindow": 60_000}.items())
     signature = hmac.new(SECRET.encode(), query.encode(), hashlib.sha256).hexdigest()
@@ -203,7 +204,7 @@ def _signed(client: httpx.Client, path: str, **given: object) -> Any:
 def _all_trades(client: httpx.Client, symbol: str, path: str = "/fapi/v1/userTrades") -> list[Any]:
     found: dict[int, Any] = {}
     while True:
-        page = _signed(client, path, symbol=symbol, limit=1000, fromId=max(found, default=-1) + 1)
+        page = signed(client, path, symbol=symbol, limit=1000, fromId=max(found, default=-1) + 1)
         found.update((trade["id"], trade) for trade in page)
         if len(page) < 1000:
             return list(found.values())

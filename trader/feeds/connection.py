@@ -9,18 +9,20 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from typing import Protocol
+from typing import Any, Protocol
 
 import msgspec
 import numpy as np
-from websockets.asyncio.client import ClientConnection, connect
+from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed, WebSocketException
 
 from shared.clock import NS_PER_S, Clock
+from trader.feeds.inbox import Inbox
 from trader.feeds.stats import FeedStats
 
 SHUTDOWN = "!serverShutdown"  # what a receiver returns for a frame that announces the end of its connection
 _GRACE_S = 2.0  # a steady stream may follow its partner so much later
+_AT_ONCE = 32  # messages handed on before they are delivered: more would wait longer than they save
 _CHECK_S = 0.25  # at most this long after a deadline it is noticed; a quarter of short deadlines
 
 
@@ -84,6 +86,10 @@ class Receiver(Protocol):
         """Take one frame; return the stream whose data it was, "" if it was none, :data:`SHUTDOWN` for an announced end."""
         ...
 
+    def deliver(self) -> None:
+        """Hand on what the frames amount to: called after each, or after several that came together."""
+        ...
+
     def on_connected(self) -> None:
         """Note that the connection stands; nothing is subscribed yet."""
         ...
@@ -96,7 +102,7 @@ class Receiver(Protocol):
 class _Line:
     """One open connection: what it has delivered, and the frames kept while another one is still in use."""
 
-    def __init__(self, connection: ClientConnection, now_ns: int) -> None:
+    def __init__(self, connection: Inbox, now_ns: int) -> None:
         self.connection = connection
         self.opened_ns = now_ns
         self.last_data_ns = 0
@@ -186,8 +192,9 @@ class Socket:
     async def _open(self) -> _Line | None:
         limits = self._limits
         try:
-            connection = await connect(
+            connection: Any = await connect(
                 self._url,
+                create_connection=Inbox,
                 compression=None,
                 max_size=limits.max_bytes,
                 open_timeout=limits.connect_s,
@@ -275,8 +282,7 @@ class Socket:
         if self._on_replaced is not None:
             self._on_replaced()
         kept, line.kept = line.kept or [], None
-        for frame in kept:
-            self._take(line, frame)
+        self._take(line, kept)
 
     async def _read(self, line: _Line) -> None:
         """Subscribe and take frames until the connection ends."""
@@ -285,7 +291,7 @@ class Socket:
             for frame in self._subscribe_frames:
                 await line.connection.send(frame)
             while True:
-                self._take(line, await line.connection.recv(decode=False))
+                self._take(line, await line.connection.take())
         except ConnectionClosed as error:
             self._note(line.verdict or f"was closed ({error})")
         finally:
@@ -299,24 +305,29 @@ class Socket:
                 await asyncio.sleep(self._keepalive.every_s)
                 await line.connection.send(self._keepalive.frame)
 
-    def _take(self, line: _Line, frame: bytes) -> None:
+    def _take(self, line: _Line, frames: list[bytes]) -> None:
         if line.kept is not None:
-            line.kept.append(frame)
-            name = stream_name(frame)
-            if name in self._streams:
-                line.last_ns[name] = self._clock.monotonic_ns()
+            line.kept += frames
+            now_ns = self._clock.monotonic_ns()
+            line.last_ns |= {name: now_ns for name in map(stream_name, frames) if name in self._streams}
             return
-        stream = self._receiver.on_frame(frame)
-        if not stream:
-            return
-        if stream == SHUTDOWN:
+        for begin in range(0, len(frames), _AT_ONCE):
+            heard = {self._receiver.on_frame(frame) for frame in frames[begin : begin + _AT_ONCE]}
+            self._receiver.deliver()
+            self._note_heard(line, heard - {""})
+
+    def _note_heard(self, line: _Line, heard: set[str]) -> None:
+        if SHUTDOWN in heard:
+            heard.discard(SHUTDOWN)
             if self._on_replaced is not None:
                 line.ending.set()
+        if not heard:
             return
         line.last_data_ns = self._clock.monotonic_ns()
         if self._stats.silent_streams:
-            self._stats.silent_streams.discard(stream)
-        line.last_ns[stream] = line.last_data_ns
+            self._stats.silent_streams -= heard
+        for stream in heard:
+            line.last_ns[stream] = line.last_data_ns
 
     async def _watch(self, line: _Line) -> None:
         """Name streams that never spoke; close the connection if all are silent, or one that came steadily."""

@@ -146,6 +146,10 @@ class Recorded:
             self._recorder.keep(frame)
         return stream
 
+    def deliver(self) -> None:
+        """Hand it on."""
+        self._receiver.deliver()
+
     def on_connected(self) -> None:
         """Hand it on."""
         self._receiver.on_connected()

@@ -40,8 +40,8 @@ class StreamingFeed(ABC):
     stats
         Counters to keep.
     sink
-        Gets the rows (dtype ``shared.layout.INPUT``, shape (n,)) on the event loop's thread, in order, after each message.
-        What it raises ends the feed.
+        Gets the rows (dtype ``shared.layout.INPUT``, shape (n,)) on the event loop's thread, in order, after each message or
+        several that came together. What it raises ends the feed.
     sim
         Follow the simulator's time and its end.
     limits
@@ -85,10 +85,8 @@ class StreamingFeed(ABC):
         return self.ended.is_set()
 
     def on_frame(self, frame: bytes) -> str:
-        """Take one frame and deliver what it brought; return its stream."""
-        stream = self.handler.on_frame(frame)
-        self.deliver()
-        return stream
+        """Take one frame; return its stream."""
+        return self.handler.on_frame(frame)
 
     @abstractmethod
     def on_connected(self) -> None:

@@ -90,9 +90,9 @@ def main(
         accounts = tuple(read_accounts(Path(accounts_path))) if accounts_path else ()
         script = read_script(faults, Path()) if faults else None
         tell = _tell_fault if as_json else None
-        common = {"port": port, "speed": pace, "once": once, "accounts": accounts, "faults": script, "tell_fault": tell}
-        binance = {"answer_first": answer_first, "lifetime_s": lifetime}
-        make = partial(_server, source, clock, common, binance, {"book_every_s": book_every})
+        common: dict[str, Any] = {"port": port, "speed": pace, "once": once, "accounts": accounts, "answer_first": answer_first}
+        common |= {"faults": script, "tell_fault": tell}
+        make = partial(_server, source, clock, common, {"lifetime_s": lifetime}, {"book_every_s": book_every})
         sys.exit(asyncio.run(_serve(source, make, port, pace, name, with_parent=with_parent, as_json=as_json)))
 
 
@@ -164,23 +164,8 @@ def _server(
     if isinstance(source, Flow):
         from trader.simulator.hyperliquid.server import HyperliquidOptions, HyperliquidServer
 
-<<<<<<< HEAD
         return HyperliquidServer(source, HyperliquidOptions(**common, **hyperliquid), clock)
     from trader.simulator.server import ServerOptions, SimulatorServer
-=======
-        theirs = HyperliquidOptions(
-            options.port,
-            options.speed,
-            options.once,
-            book_every_s=book_every_s,
-            accounts=options.accounts,
-            answer_first=options.answer_first,
-            faults=options.faults,
-            tell_fault=options.tell_fault,
-        )
-        return HyperliquidServer(source, theirs, clock)
-    from trader.simulator.server import SimulatorServer
->>>>>>> hlive
 
     return SimulatorServer(source, ServerOptions(**common, **binance), clock)
 

@@ -27,6 +27,8 @@ class Options:
         Finish when the flow has ended and every client has left.
     accounts
         Who may trade. With accounts a generated flow starts at once and never waits.
+    answer_first
+        Whether a call's answer leaves before the events it caused; the venues promise neither order, usually events lead.
     faults, tell_fault
         What goes wrong and when; called when a fault begins or ends, with the venue time in ns.
     """
@@ -35,5 +37,6 @@ class Options:
     speed: float | None = 1.0
     once: bool = False
     accounts: tuple[AccountEntry, ...] = ()
+    answer_first: bool = False
     faults: Script | None = None
     tell_fault: Callable[[Change, int], None] | None = None

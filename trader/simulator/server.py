@@ -59,15 +59,12 @@ class ServerOptions(Options):
         Longest wait for the REST depth requests, wall seconds.
     start_grace_s
         How long the first subscription without depth waits for one with depth before the flow starts, wall seconds.
-    answer_first
-        Whether a call's answer leaves before the events it caused; the venue promises neither order, usually events lead.
     lifetime_s
         Wall seconds after which a connection is announced to end; it is closed :data:`NOTICE_S` later. None: it may stay.
     """
 
     gate_deadline_s: float = 5.0
     start_grace_s: float = 1.0
-    answer_first: bool = False
     lifetime_s: float | None = None
 
 

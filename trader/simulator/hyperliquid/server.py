@@ -9,11 +9,7 @@ from typing import TYPE_CHECKING, Any, Self
 from aiohttp import WSMsgType, web
 
 from shared.clock import NS_PER_S
-<<<<<<< HEAD
-=======
-from trader.simulator.faults.plan import Change
-from trader.simulator.faults.script import Kind, Script
->>>>>>> hlive
+from trader.simulator.faults.script import Kind
 from trader.simulator.hyperliquid.clients import Client, Clients
 from trader.simulator.hyperliquid.facts import IDLE_S, UNKNOWN_COIN_S
 from trader.simulator.hyperliquid.info import OK, UNREADABLE, Info
@@ -48,28 +44,12 @@ class HyperliquidOptions(Options):
         How long after naming an unknown coin a connection is cut.
     start_grace_s
         How long after the last subscription the flow begins, unless somebody follows the simulated time.
-<<<<<<< HEAD
-=======
-    accounts
-        Who may trade. With accounts a generated flow begins at once.
-    answer_first
-        Whether the answer to an action leaves before the user data it has caused.
-    faults, tell_fault
-        What goes wrong and when; called when a fault begins or ends, with the venue time in ns.
->>>>>>> hlive
     """
 
     book_every_s: float = 0.0
     idle_s: float = IDLE_S
     unknown_coin_s: float = UNKNOWN_COIN_S
     start_grace_s: float = 0.5
-<<<<<<< HEAD
-=======
-    accounts: tuple[AccountEntry, ...] = ()
-    answer_first: bool = False
-    faults: Script | None = None
-    tell_fault: Callable[[Change, int], None] | None = None
->>>>>>> hlive
 
 
 class HyperliquidServer:
