@@ -117,7 +117,7 @@ def test_an_announced_shutdown_of_the_simulator_costs_nothing(market: Market, tm
             clock=SystemClock(), rng=np.random.default_rng(1), stats=stats, sink=batches.append,
         )  # fmt: skip
         running = asyncio.create_task(feed.run())
-        await asyncio.to_thread(eventually, lambda: stats.planned_changes >= 2, 30.0)
+        await asyncio.to_thread(eventually, lambda: stats.planned_changes >= 2, 20.0)
         rows = np.concatenate(batches)  # before the end: that is a disconnect
         running.cancel()
         await asyncio.gather(running, return_exceptions=True)

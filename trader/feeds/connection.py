@@ -261,8 +261,9 @@ class Socket:
         try:
             while not reading.done() and self._clock.monotonic_ns() - begun_ns < self._limits.overlap_s * NS_PER_S:
                 await asyncio.sleep(min(_CHECK_S, self._limits.overlap_s / 8.0))
-                # a stream without news since is no reason to wait
-                if successor.last_ns and all(name in successor.last_ns for name, ns in line.last_ns.items() if ns > begun_ns):
+                # a stream without news since is no reason to wait, nor is one of which nothing is expected
+                told = {name for name in self._streams if line.last_ns.get(name, 0) > begun_ns}
+                if successor.last_ns and told <= successor.last_ns.keys():
                     return True
         except asyncio.CancelledError:
             await self._drop(successor, reading)
