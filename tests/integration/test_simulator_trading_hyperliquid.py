@@ -169,6 +169,24 @@ def test_user_channels_tell_of_orders_and_fills_before_the_answer() -> None:
     trading(act)
 
 
+def test_the_venues_time_is_the_walls_however_long_the_start_took() -> None:
+    async def scenario() -> None:
+        clock = SystemClock()
+        flow = Flow(GeneratedOrigin(["BTC"], 5, clock.now_ns() - 5_000 * NS_PER_MS))
+        async with (
+            HyperliquidServer(flow, HyperliquidOptions(accounts=(ENTRY,)), clock) as server,
+            asyncio.timeout(WITHIN_S),
+        ):
+            trader = Trader(server)
+            for _ in range(100):
+                if (await trader.info("exchangeStatus"))["time"] > clock.now_ns() // NS_PER_MS - 1_000:
+                    return
+                await asyncio.sleep(0.05)
+            pytest.fail("the venue stays behind")
+
+    asyncio.run(scenario())
+
+
 def test_a_scheduled_cancel_ends_everything() -> None:
     async def act(trader: Trader) -> None:
         bid, _ = await trader.touch()
