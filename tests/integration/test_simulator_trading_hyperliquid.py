@@ -280,7 +280,7 @@ def test_an_answer_may_leave_before_its_events_and_only_user_connections_may_end
 
         server._tell_users = hold  # type: ignore[method-assign]
         url = f"ws://127.0.0.1:{trader.port}/ws"
-        async with connect(url, max_size=None) as user, connect(url, max_size=None) as market:
+        async with connect(url, max_size=None) as user, connect(url, max_size=None, max_queue=None) as market:
             await user.send(json.dumps({"method": "subscribe", "subscription": {"type": "userFills", "user": WALLET.address}}))
             await market.send(json.dumps({"method": "subscribe", "subscription": {"type": "bbo", "coin": "BTC"}}))
             assert "filled" in await trader.order(str(ask + 600), tif="Ioc")
