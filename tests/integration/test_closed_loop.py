@@ -106,6 +106,7 @@ def test_emergency_exit_ends_flat_with_a_fill_and_a_reason(system: System) -> No
     _, workspace = system.trader("--replay", recording, "--speed", SPEED, "--symbols", "BTCUSDT,ETHUSDT")
     seen = Watcher(workspace)
     eventually(lambda: workspace.portfolio()["rows"][0]["position_qty"] != 0, 40)
+    system.control("set", "signal_strength", "3")  # so that no reversal closes the position first
     answer = system.control("emergency-exit", "BTCUSDT")
     assert answer["reason"] == Reason.NONE
     eventually(lambda: workspace.portfolio()["rows"][0]["position_qty"] == 0.0)  # the order takes its latency

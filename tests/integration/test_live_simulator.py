@@ -192,6 +192,16 @@ def test_on_hyperliquid_the_switch_is_taken_back_before_it_could_take_a_stop_and
         left = await quote(room)
         await room.executor._keep_switch()
         assert list(account.countdowns) == [""], "it is armed for the whole account"
+        room.executor.desk.orders[left].cancel_wanted = True
+        room.executor.desk.orders[left].ask_ns = 0
+        await room.until(lambda: not room.executor.desk.orders)
+        state = await room.kill()
+        assert account.countdowns, "it goes on without us, and nothing of ours rests any more"
+        room = await Room(tmp_path, server.port, state, market=HYPERLIQUID).start()
+        await room.until(lambda: not account.countdowns)
+        left = await quote(room)
+        await room.executor._keep_switch()
+        assert list(account.countdowns) == [""]
         room.by_hand(BUY)
         await room.until(lambda: stops(server) and room.executor.desk.stops(0)[0].venue_id)
         await room.executor._keep_switch()

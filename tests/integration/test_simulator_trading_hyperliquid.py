@@ -169,6 +169,24 @@ def test_user_channels_tell_of_orders_and_fills_before_the_answer() -> None:
     trading(act)
 
 
+def test_the_venues_time_is_the_walls_however_long_the_start_took() -> None:
+    async def scenario() -> None:
+        clock = SystemClock()
+        flow = Flow(GeneratedOrigin(["BTC"], 5, clock.now_ns() - 5_000 * NS_PER_MS))
+        async with (
+            HyperliquidServer(flow, HyperliquidOptions(accounts=(ENTRY,)), clock) as server,
+            asyncio.timeout(WITHIN_S),
+        ):
+            trader = Trader(server)
+            for _ in range(100):
+                if (await trader.info("exchangeStatus"))["time"] > clock.now_ns() // NS_PER_MS - 1_000:
+                    return
+                await asyncio.sleep(0.05)
+            pytest.fail("the venue stays behind")
+
+    asyncio.run(scenario())
+
+
 def test_a_scheduled_cancel_ends_everything() -> None:
     async def act(trader: Trader) -> None:
         bid, _ = await trader.touch()
@@ -262,7 +280,7 @@ def test_an_answer_may_leave_before_its_events_and_only_user_connections_may_end
 
         server._tell_users = hold  # type: ignore[method-assign]
         url = f"ws://127.0.0.1:{trader.port}/ws"
-        async with connect(url, max_size=None) as user, connect(url, max_size=None) as market:
+        async with connect(url, max_size=None) as user, connect(url, max_size=None, max_queue=None) as market:
             await user.send(json.dumps({"method": "subscribe", "subscription": {"type": "userFills", "user": WALLET.address}}))
             await market.send(json.dumps({"method": "subscribe", "subscription": {"type": "bbo", "coin": "BTC"}}))
             assert "filled" in await trader.order(str(ask + 600), tif="Ioc")

@@ -1,4 +1,4 @@
-"""One asset, several venues: how far each venue's price is from the others', once a second."""
+"""One asset, several venues: how far each price is from the others', once a second. Another dollar quote counts as another venue."""
 
 from __future__ import annotations
 

@@ -146,6 +146,8 @@ class Executor:
         state = self._state
         if self._journal.fact("started_ms") is None:
             self._keep("started_ms", float(self._venue_ms()))
+        else:  # a switch that was armed before the fall goes on, and would take the stops of now
+            self._armed = dict.fromkeys(range(self._count), True)
         self._now_agree(agree=False)
         self.desk.take_up(int(state["reports"]), int(state["order_id"]))
         self._deliver()
@@ -408,7 +410,7 @@ class Executor:
             except FeedError as error:
                 self._say_once(str(error))
                 continue
-            if self._no_switch:
+            if self._no_switch and wanted:
                 self._say("no dead man's switch here: a quote that rests when this program falls silent stays until it is back")
             self._armed[index] = wanted
             if self._no_switch or not self._venue.switch_per_symbol:

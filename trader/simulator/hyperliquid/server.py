@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from aiohttp import WSMsgType, web
 
-from shared.clock import NS_PER_S
+from shared.clock import NS_PER_MS, NS_PER_S
 from trader.simulator.faults.script import Kind
 from trader.simulator.hyperliquid.clients import Client, Clients
 from trader.simulator.hyperliquid.facts import IDLE_S, UNKNOWN_COIN_S
@@ -114,6 +114,9 @@ class HyperliquidServer:
     async def _run(self) -> None:
         await self._wait_for_listeners()
         pacer = Pacer(self._clock, self._options.speed)
+        if self._runs_by_itself:  # venue time is wall time, however long it took to get here
+            now_ns, begin_ns = self._clock.monotonic_ns(), self._flow.state.now_ms * NS_PER_MS
+            pacer.begin(begin_ns, now_ns - (self._clock.now_ns() - begin_ns))
         for item in self._flow.items():
             if self._options.speed is None:
                 while not self.clients.has_listeners:  # as fast as the clients read: nobody reads, time stands
@@ -137,9 +140,14 @@ class HyperliquidServer:
                 for _ in range(1 if self._faults is None else self._faults.plan.user_copies()):
                     await self.clients.deliver(told)
 
+    @property
+    def _runs_by_itself(self) -> bool:
+        """Whether the market runs from the start and follows the wall clock, so that a client's time and the venue's agree."""
+        return self.trading is not None and self._flow.mode == "generated" and self._options.speed is not None
+
     async def _wait_for_listeners(self) -> None:
         """Begin when a client of ours has subscribed everything, or others have been silent for a moment."""
-        if self.trading is not None and self._flow.mode == "generated" and self._options.speed is not None:
+        if self._runs_by_itself:
             return
         while not self.clients.has_listeners:
             await self.clients.changed()
