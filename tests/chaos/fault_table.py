@@ -99,7 +99,7 @@ class Row(msgspec.Struct):
             *(f"no {name!r}" for name in self.trial.sees if not any(name in what for what in seen)),
             *(["order lost"] if self.books.lost else []),
             *(["order doubled"] if self.books.doubled else []),
-            *(f"no stop for {name}" for name in self.books.bare),
+            *(f"no stop for {what}" for what in self.books.bare),
             *(f"another book of {name}" for name in (*self.live.other_books, *self.paper.other_books)),
             *(["money"] if self.differs else []),
         ]
@@ -250,14 +250,18 @@ class FaultTable(Chaos):
             doubled=[
                 str(name) for times in (theirs, self._exchange.posted, engine_ids) for name, count in times.items() if count > 1
             ],
-            bare=[name for name, qty in held.items() if not _protected(name, qty, stops)],
+            bare=[f"{name} {qty:g}: {sizes}" for name, qty in held.items() if not _protects(sizes := _resting(name, stops), qty)],
         )
 
 
-def _protected(symbol: str, qty: float, stops: list[Any]) -> bool:
-    """Say whether exactly the stops rest that the position needs: one of its size, or none."""
+def _resting(symbol: str, stops: list[Any]) -> list[float]:
+    """Return the sizes of the stops that rest for a symbol, those that sell below 0."""
     resting = [stop for stop in stops if stop["symbol"] == symbol and stop["algoStatus"] == "NEW"]
-    sizes = [float(stop["quantity"]) * (-1.0 if stop["side"] == "SELL" else 1.0) for stop in resting]
+    return [float(stop["quantity"]) * (-1.0 if stop["side"] == "SELL" else 1.0) for stop in resting]
+
+
+def _protects(sizes: list[float], qty: float) -> bool:
+    """Say whether exactly the stops rest that a position needs: one of its size, or none."""
     return bool(np.allclose(sizes, [-qty])) if qty and len(sizes) == 1 else not qty and not sizes
 
 
@@ -306,7 +310,7 @@ def main(only: str, seed: int) -> None:
                 started = time.monotonic()
                 for trial in apart(tuple(trial for trial in TRIALS if only in trial.name)):
                     rows.append(table.row(trial))
-                    click.echo(f"{trial.name}: {'; '.join(rows[-1].broken) or 'ok'}", err=True)
+                    click.echo(f"{trial.name}: {'; '.join([*rows[-1].broken, *rows[-1].books.lost]) or 'ok'}", err=True)
         finally:
             for system in systems:
                 system.stop()
