@@ -41,7 +41,7 @@ TRADE_S = 3.0  # at least so long orders go on, and
 AFTER_S = 1.0  # for this long after the fault
 CALM_S = 1.5  # all well for this long: the row is over
 RECOVER_S = 60.0
-AGREE_S = 8.0
+AGREE_S = 20.0  # a request of the trader may take 5 s on a busy machine, and is then made again
 # by hand, one after the other: both symbols opened, turned and closed, with an order of each kind in every few seconds
 BY_HAND = (
     (CommandKind.MANUAL_BUY, 0), (CommandKind.MANUAL_SELL, 1), (CommandKind.CLOSE, 0),
