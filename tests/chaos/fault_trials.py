@@ -102,7 +102,7 @@ MARKET = (
         "no snapshots", "1 book change missing, 503 for snapshots",
         _one("http", lasts=4.0, code=503, path="depth"), _one("gap", lasts=2.0, stream="depth", count=1), sees=("book lost",),
     ),
-    _trial("server shutdown", "announced, connections end 2 s later", _one("server_shutdown", lasts=2.0), sees=("reconnect",)),
+    _trial("server shutdown", "announced, connections end 4 s later", _one("server_shutdown", lasts=4.0), sees=("reconnect",)),
 )  # fmt: skip
 
 ORDERS = (

@@ -1,4 +1,4 @@
-"""One asset, several venues: how far each price is from the others', once a second. Another dollar quote counts as another venue."""
+"""One asset on several venues, or in several dollars: how far each price is from the others', once a second."""
 
 from __future__ import annotations
 
