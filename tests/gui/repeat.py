@@ -13,11 +13,12 @@ SUITES = ("tests/gui/test_dashboard_inside.py", "tests/gui")
 
 
 def run(suite: str) -> tuple[float, int, str]:
-    """Run a suite once; return seconds, tests that failed, and their names."""
+    """Run a suite once; return seconds, how many tests failed, and which and how."""
     start = time.monotonic()
     done = subprocess.run([sys.executable, "-m", "pytest", "-q", suite], capture_output=True, text=True, check=False)
     failed = re.findall(r"^(?:FAILED|ERROR) (\S+)", done.stdout, re.MULTILINE)
-    return time.monotonic() - start, len(failed), " ".join(failed)
+    where = re.findall(r"^(?:>|E) .*", done.stdout, re.MULTILINE)  # the lines that failed, and what they say
+    return time.monotonic() - start, len(failed), "\n".join(failed + where)
 
 
 def main() -> None:

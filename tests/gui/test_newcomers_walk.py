@@ -36,7 +36,8 @@ def at_most_three_actions(app: App) -> Iterator[None]:
 
 def test_from_the_demo_to_override_reasons_and_undo(app: App, system: System) -> None:
     system.environment |= {"DISPLAY": app.environment["DISPLAY"], "TRADER_DASHBOARD_TESTHOOK": str(app.hook), "GALLIUM_NOOP": "1"}
-    demo = system.start("trader.tools.demo_cli", "--advisor", "rules", "--interval", "300", "--speed", "2")
+    # The tuner only shows what it would do: the change that is taken back below is then surely the AI's last.
+    demo = system.start("trader.tools.demo_cli", "--advisor", "rules", "--interval", "300", "--speed", "2", "--dry-run")
     app.adopt(demo, START_S)
     app.wait_until(lambda: str(app.value("state")) == "● RUNNING" and app.rect("markets_1"), START_S)
     workspace = Workspace(system.instance, SystemClock())
