@@ -223,7 +223,7 @@ class FaultTable(Chaos):
             wrong = row.differs or books.lost or books.doubled or books.bare or row.live.other_books or row.paper.other_books
             if not wrong or time.monotonic() > deadline:
                 return
-            time.sleep(0.3)
+            time.sleep(1.5)  # asking oftener would use up the weight that the exchange allows a minute
 
     def _orders(self, sent_before: set[str]) -> Books:
         folder = self._system.home / self._system.instance / "sessions" / "live-testnet"
