@@ -162,12 +162,14 @@ class Storm:
 
     def _give(self, rows: Any) -> None:
         self._told_ns = self._clock.now_ns()
+        stale = bool(self._symbol["stale"])
         events = self._engine.process(rows)
         for event in events[np.isin(events["kind"], CHANGES)]:
             self._count(event)
-        opened = events[events["kind"] == EventKind.POSITION_OPEN]
-        if len(opened) and self._symbol["stale"]:
-            self._break("entered on a stale feed")
+        for kind in events["kind"]:  # one by one: an order under way may be filled in the very batch that then loses the feed
+            stale = kind == EventKind.FEED_STALE or (stale and kind != EventKind.FEED_RESTORED)
+            if stale and kind == EventKind.POSITION_OPEN:
+                self._break("entered on a stale feed")
         self.outcome.stale += int((events["kind"] == EventKind.FEED_STALE).sum())
 
     def _count(self, event: Any) -> None:
