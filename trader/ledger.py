@@ -21,6 +21,8 @@ from shared.events import EventKind, Reason, Source, describe, field_name, words
 from shared.layout import TRADE_EVENT
 from trader.portfolio.fingerprint import CLOSES
 
+_CACHE_KIB = 256  # rows are only added at the end: the 2 MB that SQLite takes by default fill for hours and look like a leak
+
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS events (
     seq INTEGER PRIMARY KEY, time_ns INTEGER NOT NULL, kind TEXT NOT NULL, symbol TEXT, text TEXT NOT NULL, raw BLOB NOT NULL);
@@ -61,6 +63,7 @@ class Ledger:
         self._database = sqlite3.connect(path, check_same_thread=False, timeout=10.0)
         self._database.execute("PRAGMA journal_mode=WAL")
         self._database.execute("PRAGMA synchronous=NORMAL")
+        self._database.execute(f"PRAGMA cache_size=-{_CACHE_KIB}")
         self._database.executescript(_SCHEMA)
         self._thread = threading.Thread(target=self._work, name="ledger", daemon=True)
         self._thread.start()

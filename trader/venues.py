@@ -8,11 +8,12 @@ from typing import Any
 import numpy as np
 
 from shared.clock import Clock
+from shared.console import parse_speed
 from shared.errors import UsageError
 from shared.paths import home_dir
 from trader.backtest.replay import KeptSession
 from trader.engine.state import State
-from trader.feeds.kept import KeptFeed, parse_speed
+from trader.feeds.kept import KeptFeed
 from trader.feeds.raw import RawRecorder
 from trader.feeds.several import Maker, SeveralFeed
 from trader.feeds.stats import FeedStats

@@ -36,13 +36,15 @@ def advisor() -> LocalAdvisor:
     return LocalAdvisor(Path(MODEL), SystemClock())
 
 
-def test_a_decision_follows_the_schema_twice_the_same(advisor: LocalAdvisor) -> None:
-    replies = [advisor.propose(PROMPT, SCHEMA, PATIENT_S) for _ in range(2)]
-    assert [reply.error for reply in replies] == ["", ""]
-    assert parse_reply(replies[0].text, ["BTCUSDT"]).error == ""
-    assert replies[0].text == replies[1].text
-    assert replies[0].input_tokens > 1000
-    assert replies[1].cache_read_tokens > 1000
+def test_a_decision_follows_the_schema_and_the_same_question_is_read_and_answered_alike(advisor: LocalAdvisor) -> None:
+    """The first answer may differ: what was read in large batches and what was kept of it differ in their last bits."""
+    first, second, third = (advisor.propose(PROMPT, SCHEMA, PATIENT_S) for _ in range(3))
+    for reply in (first, second, third):
+        assert reply.error == ""
+        assert parse_reply(reply.text, ["BTCUSDT"]).error == ""
+    assert second.text == third.text
+    assert first.input_tokens > 1000
+    assert second.cache_read_tokens > 1000
 
 
 def test_a_deadline_is_kept_and_the_model_is_free_again_afterwards(advisor: LocalAdvisor) -> None:

@@ -9,7 +9,6 @@ import numpy as np
 import numpy.typing as npt
 
 from shared.clock import Clock
-from shared.errors import UsageError
 from trader.feeds.instruments import Instrument
 from trader.feeds.stats import FeedStats
 
@@ -17,25 +16,6 @@ BATCH = 512  # inputs given out at once: between two batches wishes are served a
 POLL_S = 0.002
 
 Inputs = npt.NDArray[np.void]
-
-
-def parse_speed(text: str) -> float | None:
-    """Return how many recorded seconds pass in one; None for as fast as possible.
-
-    Errors
-    ------
-    UsageError
-        If it is neither "max" nor a number above 0.
-    """
-    if text == "max":
-        return None
-    try:
-        speed = float(text)
-    except ValueError:
-        speed = 0.0
-    if not 0.0 < speed < float("inf"):
-        raise UsageError(f"speed: was {text!r}, expected a number above 0 or max")
-    return speed
 
 
 class KeptFeed:

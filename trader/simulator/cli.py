@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from shared.clock import Clock, SystemClock
-from shared.console import exit_codes
+from shared.console import exit_codes, parse_speed
 from shared.errors import ConfigError, OutOfRange, UsageError
 from shared.paths import instance_name
 
@@ -99,25 +99,6 @@ def main(
 def _tell_fault(change: Change, ns: int) -> None:
     fault = {"kind": str(change.fault.kind), "at_s": change.fault.at_s, "for_s": change.fault.for_s}
     click.echo(json.dumps({"event": "fault", "begins": change.begins, "venue_ns": ns, **fault}))
-
-
-def parse_speed(text: str) -> float | None:
-    """Read ``--speed``: a positive number, or ``max`` for None.
-
-    Errors
-    ------
-    UsageError
-        For anything else.
-    """
-    if text == "max":
-        return None
-    try:
-        speed = float(text)
-    except ValueError:
-        speed = math.nan
-    if not (0.0 < speed < math.inf):
-        raise UsageError(f"speed: was {text!r}, expected a number above 0, or max")
-    return speed
 
 
 def _open_source(
