@@ -78,6 +78,16 @@ def test_simulated_time_stamps_the_rows_once_it_was_told() -> None:
     assert desk.stats.bad_messages == desk.stats.unknown_events == 0
 
 
+def test_a_clock_that_is_set_back_lets_no_time_step_back_in_any_batch_after_it() -> None:
+    desk = Desk()
+    times: list[int] = []
+    for trade_id, step_ns in enumerate([NS_PER_S, -10 * NS_PER_S, NS_PER_S, NS_PER_S, 20 * NS_PER_S]):
+        desk.clock.advance(step_ns)
+        desk.trade(trade_id)
+        times += desk.handler.take()["time_ns"].tolist()
+    assert times == [times[0]] * 4 + [desk.clock.now_ns()]
+
+
 def test_a_trade_counts_once_and_a_restarted_count_is_no_repetition() -> None:
     desk = Desk()
     for trade_id in (50_000, 50_000, 49_999, 50_001, 3, 4):

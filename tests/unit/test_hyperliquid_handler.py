@@ -69,6 +69,15 @@ def test_a_quote_becomes_a_quote(wire: Wire) -> None:
     assert (row["symbol"], row["a"], row["b"], row["c"], row["d"], row["ref"]) == (1, 99.5, 2.0, 99.6, 3.0, 9)
 
 
+def test_a_clock_that_is_set_back_lets_no_time_step_back_in_any_batch_after_it(wire: Wire) -> None:
+    times: list[int] = []
+    for step_ns in (NS_PER_S, -10 * NS_PER_S, NS_PER_S, NS_PER_S, 20 * NS_PER_S):
+        wire.clock.advance(step_ns)
+        wire.say("l2Book", book(["99.0"], ["101.0"]))
+        times += sorted(set(wire.rows()["time_ns"].tolist()))
+    assert times == [times[0]] * 4 + [wire.clock.now_ns()]
+
+
 @pytest.mark.parametrize("empty", [book([], []), book(["99.0"], []), book([], ["101.0"])])
 def test_an_empty_side_takes_the_book_away_once_and_no_number_comes_of_it(wire: Wire, empty: dict[str, object]) -> None:
     wire.say("l2Book", empty)

@@ -256,7 +256,8 @@ class BinanceHandler:
             self._start_hold()
         if now_ns < self._last_ns:
             self._rows.uneven = True  # this machine's clock was set back
-        self._last_ns = now_ns
+        else:
+            self._last_ns = now_ns
         instrument = route.instrument
         if value.symbol != instrument.symbol:
             raise FeedError(f"s: was {value.symbol!r}, expected {instrument.symbol!r} as the stream's name says")

@@ -99,13 +99,14 @@ class HyperliquidHandler:
         self._clock = clock
         self._stats = stats
         self._coins = {name: _Coin(index, name) for index, name in enumerate(coins)}
-        self._rows = RowBuffer(holding=False)
+        self._rows = RowBuffer(holding=False, ordered=True)
         self._books = BookReader()
         self._stale_ns = {channel: int(limit_s * NS_PER_S) for channel, limit_s in endpoints.stale_s().items()}
         self._heard_ns: dict[str, int] = {}  # each stream that has a rhythm: when it was last heard, or first missed
         self.lag = LagMeter()
         self._ticked_ns = 0
         self._sim_ns = 0
+        self._last_ns = 0
         self.sim_ended = False
         self.unacknowledged: set[str] = set()
         self._takers: dict[str, Taker] = {
@@ -182,7 +183,13 @@ class HyperliquidHandler:
         return self._rows.take()
 
     def _now_ns(self) -> int:
-        return self._sim_ns or self._clock.now_ns()
+        """Return the time of a row that comes now: rows are given out as they come, so times step back only by the clock."""
+        now_ns = self._sim_ns or self._clock.now_ns()
+        if now_ns < self._last_ns:
+            self._rows.uneven = True  # this machine's clock was set back, or a simulator tells its time from now on
+        else:
+            self._last_ns = now_ns
+        return now_ns
 
     def _age_ns(self) -> int:
         return self._sim_ns or self._clock.monotonic_ns()

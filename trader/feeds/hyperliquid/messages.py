@@ -178,7 +178,7 @@ def read_quote(data: Frame) -> Quote:
     sides = [None if level is None else (level.px, level.sz) for level in found.bbo]
     for index, side in enumerate(sides):
         if side is not None:
-            _check_level(f"bbo.bbo[{index}]", side)
+            _check_level("bbo.bbo", index, side)
     return Quote(found.coin, found.time, sides[0], sides[1])
 
 
@@ -186,7 +186,7 @@ def read_trades(data: Frame) -> list[Trade]:
     """Read ``trades``: one bad trade makes the whole message bad, it was not read as it was meant."""
     trades = decode(_TRADES, data, "trades")
     for index, trade in enumerate(trades):
-        _check_level(f"trades[{index}]", (trade.price, trade.qty))
+        _check_level("trades", index, (trade.price, trade.qty))
     return trades
 
 
@@ -220,19 +220,18 @@ def crossed(bids: list[Level], asks: list[Level]) -> bool:
     return bool(bids and asks and bids[0][0] >= asks[0][0])
 
 
-def _check_level(field: str, level: Level) -> None:
+def _check_level(field: str, index: int, level: Level) -> None:
     price, qty = level
     if not (0.0 < price < inf and 0.0 < qty < inf):
-        raise FeedError(f"{field}: was {price} x {qty}, expected a price and a size above 0")
+        raise FeedError(f"{field}[{index}]: was {price} x {qty}, expected a price and a size above 0")
 
 
 def _check_side(field: str, levels: list[Level], direction: float) -> None:
     """Check every level, and that prices lead away from the best."""
     before = 0.0 if direction > 0 else inf
     for index, level in enumerate(levels):
+        _check_level(field, index, level)
         price = level[0]
-        if not (0.0 < price < inf and 0.0 < level[1] < inf):
-            raise FeedError(f"{field}[{index}]: was {price} x {level[1]}, expected a price and a size above 0")
         if (price - before) * direction <= 0.0:
             raise FeedError(f"{field}[{index}]: was {price} after {before}, expected prices that lead away from the best")
         before = price
