@@ -50,4 +50,5 @@ def test_times_never_step_back_within_or_between_batches() -> None:
     buffer.tail += pack_row(InputKind.TRADE, 10, 0) + pack_row(InputKind.TRADE, 8, 0)
     assert buffer.take()["time_ns"].tolist() == [10, 10]
     buffer.tail += pack_row(InputKind.TRADE, 9, 0) + pack_row(InputKind.TRADE, 12, 0)
+    buffer.uneven = True
     assert buffer.take()["time_ns"].tolist() == [10, 12]

@@ -99,15 +99,16 @@ class RowBuffer:
     ----------
     holding
         Give nothing out until :meth:`release`.
-    ordered
-        Whether the rows come in the order of their times, but for those announced by :attr:`uneven`: looking costs more than
-        the rows do.
+
+    Attributes
+    ----------
+    uneven
+        To be set when a row may carry an earlier time than one before it; looking at all of them costs more than the rows do.
     """
 
-    def __init__(self, *, holding: bool, ordered: bool = False) -> None:
+    def __init__(self, *, holding: bool) -> None:
         self.holding = holding
         self.uneven = True
-        self._ordered = ordered
         self.tail = bytearray()
         self._parts = [self.tail]
         self._last_ns = 0
@@ -137,7 +138,7 @@ class RowBuffer:
         rows = np.frombuffer(self.tail, INPUT)
         self.tail = bytearray()
         self._parts = [self.tail]
-        if self._ordered and not self.uneven:
+        if not self.uneven:
             self._given = rows
             return rows
         self.uneven = False

@@ -126,7 +126,7 @@ class BinanceHandler:
         self._clock = clock
         self._stats = stats
         self._instruments = {symbol: _Instrument(i, symbol, _RULES[market]()) for i, symbol in enumerate(symbols)}
-        self._rows = RowBuffer(holding=hold, ordered=True)
+        self._rows = RowBuffer(holding=hold)
         self._levels = LevelReader()
         self._last_ns = 0
         self._hold_ns = int(hold_s * NS_PER_S)

@@ -99,7 +99,7 @@ class HyperliquidHandler:
         self._clock = clock
         self._stats = stats
         self._coins = {name: _Coin(index, name) for index, name in enumerate(coins)}
-        self._rows = RowBuffer(holding=False, ordered=True)
+        self._rows = RowBuffer(holding=False)
         self._books = BookReader()
         self._stale_ns = {channel: int(limit_s * NS_PER_S) for channel, limit_s in endpoints.stale_s().items()}
         self._heard_ns: dict[str, int] = {}  # each stream that has a rhythm: when it was last heard, or first missed
