@@ -183,10 +183,11 @@ class HyperliquidHandler:
         return self._rows.take()
 
     def _now_ns(self) -> int:
-        """Return the time of a row that comes now: rows are given out as they come, so times step back only by the clock."""
-        now_ns = self._sim_ns or self._clock.now_ns()
+        if self._sim_ns:
+            return self._sim_ns
+        now_ns = self._clock.now_ns()
         if now_ns < self._last_ns:
-            self._rows.uneven = True  # this machine's clock was set back, or a simulator tells its time from now on
+            self._rows.uneven = True  # this machine's clock was set back
         else:
             self._last_ns = now_ns
         return now_ns
@@ -342,6 +343,7 @@ class HyperliquidHandler:
         return ""
 
     def _on_sim_time(self, data: msgspec.Raw, _now_ns: int) -> str:
+        self._rows.uneven = self._rows.uneven or not self._sim_ns
         self._sim_ns = max(self._sim_ns, read_sim_time(data))
         if self._ticked_ns and self._sim_ns - self._ticked_ns >= _TICK_NS:
             self._rows.tail += pack_row(InputKind.TIMER, self._sim_ns, ALL)
